@@ -1,0 +1,109 @@
+//! `has: [LINES]`: lines that the node's own tools must (or, with `expect: absent`, must not) show.
+
+use std::time::Duration;
+
+use super::{Probe, Seen, Verdict, expect_word, shell_words, strings};
+use crate::error::Problems;
+use crate::spec;
+
+/// Lines to look for.
+#[derive(Debug, Clone)]
+pub struct Has {
+    lines: Vec<String>,
+    present: bool,
+}
+
+const VIEWS: &[&[&str]] = &[
+    &["ip", "-br", "addr"],
+    &["ip", "route"],
+    &["ip", "-6", "route"],
+    &["ip", "rule"],
+    &["ip", "neigh"],
+    &["ip", "-o", "-d", "link"],
+    &["bridge", "link"],
+    &["bridge", "fdb"],
+];
+
+pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Has> {
+    let lines = written.has.as_ref()?;
+    let words = |line: &spec::Text| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some(empty) = lines.iter().find(|l| l.trim().is_empty()) {
+        problems.error(empty.span, "an empty line is always there");
+    }
+    let present = expect_word(written, &[("present", true), ("absent", false)], true, problems)?;
+    Some(Has { lines: lines.iter().map(words).collect(), present })
+}
+
+impl Has {
+    /// Firewall lines start with a dash or a colon; everything else is `ip`'s and `bridge`'s.
+    fn firewall(&self) -> bool {
+        self.lines.iter().any(|l| l.starts_with(['-', ':', '*']))
+    }
+
+    fn argv(&self) -> Vec<Vec<String>> {
+        let mut argv: Vec<Vec<String>> = Vec::new();
+        if self.lines.iter().any(|l| !l.starts_with(['-', ':', '*'])) {
+            argv.extend(VIEWS.iter().map(|v| strings(v)));
+        }
+        if self.firewall() {
+            argv.push(strings(&["iptables-save"]));
+        }
+        argv
+    }
+
+    pub(super) fn programs(&self) -> Vec<(String, Option<&'static str>)> {
+        self.argv().into_iter().map(|a| (a[0].clone(), Some(if a[0] == "iptables-save" { "iptables" } else { "iproute2" }))).collect()
+    }
+
+    pub(super) fn probe(&self) -> Probe {
+        Probe::Commands { argv: self.argv(), timeout: Duration::from_secs(4) }
+    }
+
+    pub(super) fn by_hand(&self) -> String {
+        let argv = self.argv();
+        argv.iter().map(|a| shell_words(a)).collect::<Vec<_>>().join("; ")
+    }
+
+    pub(super) fn expected(&self) -> String {
+        let lines: Vec<String> = self.lines.iter().map(|l| format!("`{l}`")).collect();
+        format!("{} {}", lines.join(", "), if self.present { "present" } else { "absent" })
+    }
+
+    pub(super) fn judge(&self, seen: &Seen) -> Verdict {
+        let Seen::Outputs(outputs) = seen else { return Verdict::of(false, "nothing") };
+        let shown: Vec<String> = outputs
+            .iter()
+            .flat_map(|o| o.stdout.lines())
+            .map(|l| format!(" {} ", l.split_whitespace().collect::<Vec<_>>().join(" ")))
+            .collect();
+        let there = |line: &&String| shown.iter().any(|s| s.contains(&format!(" {line} ")));
+        if shown.is_empty() {
+            return Verdict::of(false, "the tools printed nothing at all");
+        }
+        let (found, lacking): (Vec<_>, Vec<_>) = self.lines.iter().partition(there);
+        if self.present {
+            let words: Vec<String> = lacking.iter().map(|l| format!("`{l}` is not there")).collect();
+            let seen = if words.is_empty() { "all there".into() } else { words.join(", ") };
+            Verdict::of(lacking.is_empty(), seen)
+        } else {
+            let words: Vec<String> = found.iter().map(|l| format!("`{l}` is there")).collect();
+            Verdict::of(found.is_empty(), if words.is_empty() { "none there".into() } else { words.join(", ") })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Output;
+    use super::*;
+
+    #[test]
+    fn a_line_is_found_whatever_its_blanks_but_not_half_a_word() {
+        let has = |line: &str| Has { lines: vec![line.into()], present: true };
+        let output = Output { code: Some(0), stdout: "default via 10.0.0.1   dev eth0\n".into(), stderr: String::new() };
+        let seen = Seen::Outputs(vec![output]);
+        assert!(has("default via 10.0.0.1 dev eth0").judge(&seen).holds);
+        assert!(has("via 10.0.0.1").judge(&seen).holds);
+        assert!(!has("via 10.0.0").judge(&seen).holds);
+    }
+}

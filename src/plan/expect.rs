@@ -1,0 +1,98 @@
+//! What must be there once a plan is carried out.
+
+use super::{At, Op, Plan};
+use crate::ip::route::Proto;
+use crate::link::Kind;
+use crate::name::IfName;
+use crate::state::{LinkState, NodeState, State};
+
+/// The picture that the kernel should then show.
+pub fn expect(plan: &Plan) -> State {
+    let mut state = State::default();
+    for at in &plan.nodes {
+        state.nodes.insert(at.node.to_string(), bare(at));
+    }
+    for step in &plan.steps {
+        paint(&mut state, &step.op);
+    }
+    state
+}
+
+/// A new namespace: `lo`, down.
+fn bare(at: &At) -> NodeState {
+    let mut node = NodeState { machine: at.netns.is_none(), ..NodeState::default() };
+    if !node.machine {
+        let lo = LinkState { kind: Kind::Loopback.word().into(), mtu: Some(65_536), ..LinkState::default() };
+        node.links.insert("lo".into(), lo);
+    }
+    node
+}
+
+fn paint(state: &mut State, op: &Op) {
+    let Some(node) = state.nodes.get_mut(op.at().node.as_str()) else { return };
+    match op {
+        Op::AddNetns { .. } | Op::WriteFile { .. } => {}
+        Op::SetSysctl { path, value, .. } => {
+            node.sysctls.insert(path.clone(), value.clone());
+        }
+        Op::AddVeth { ends } => {
+            for end in ends.iter() {
+                let link = LinkState {
+                    kind: Kind::Veth.word().into(),
+                    mac: Some(end.end.mac.to_string()),
+                    mtu: Some(end.end.mtu.unwrap_or(1500)),
+                    ..LinkState::default()
+                };
+                if let Some(node) = state.nodes.get_mut(end.at.node.as_str()) {
+                    node.links.insert(end.end.name.to_string(), link);
+                }
+            }
+        }
+        Op::AddLink { link, .. } => {
+            let made = LinkState {
+                kind: link.kind.word().into(),
+                mac: link.mac.map(|m| m.to_string()),
+                mtu: link.mtu,
+                properties: link.kind.properties(),
+                ..LinkState::default()
+            };
+            node.links.insert(link.name.to_string(), made);
+        }
+        Op::SetMaster { dev, master, .. } => link(node, dev, |l| l.master = Some(master.to_string())),
+        Op::SetMtu { dev, mtu, .. } => link(node, dev, |l| l.mtu = Some(*mtu)),
+        Op::AddAddress { dev, address, .. } => {
+            if node.machine {
+                node.links.entry(dev.to_string()).or_insert_with(|| LinkState { kind: "loopback".into(), up: true, ..LinkState::default() });
+            }
+            link(node, dev, |l| {
+                l.addresses.insert(address.to_string());
+            });
+        }
+        Op::SetUp { dev, .. } => link(node, dev, |l| l.up = true),
+        Op::AddRoute { route, .. } => {
+            // What the lab calls the kernel's own is left to the kernel.
+            if route.proto != Proto::KERNEL {
+                node.routes.insert(route.clone().canonical().to_string());
+            }
+        }
+        Op::AddRule { rule, .. } => {
+            node.rules.insert(rule.to_string());
+        }
+        Op::AddNeighbor { neighbor, .. } => {
+            node.neighbors.insert(neighbor.to_string());
+        }
+        Op::LoadRules { family, lines, .. } => {
+            let shown = lines.iter().map(|l| format!("-t {} {}", l.table, l.spec("-A")));
+            node.firewall.insert(*family, shown.collect());
+        }
+        Op::StartService { name, .. } => {
+            node.services.insert(name.clone(), true);
+        }
+    }
+}
+
+fn link(node: &mut NodeState, dev: &IfName, change: impl FnOnce(&mut LinkState)) {
+    if let Some(link) = node.links.get_mut(dev.as_str()) {
+        change(link);
+    }
+}

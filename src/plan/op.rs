@@ -1,0 +1,162 @@
+//! The operations: a closed list of plain data, without handles or interface numbers, so that an operation means the
+//! same after a restart.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ip::iptables::Line;
+use crate::ip::{Address, Family, Neighbor, Route, Rule};
+use crate::link::{NewLink, veth};
+use crate::name::{IfName, NodeName};
+use crate::topology::Service;
+
+/// Where an operation happens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct At {
+    /// The node.
+    pub node: NodeName,
+    /// Its network namespace; none for the machine itself.
+    pub netns: Option<String>,
+}
+
+/// One end of a cable, and where it is plugged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VethEnd {
+    /// Where.
+    pub at: At,
+    /// Name, MAC, MTU.
+    pub end: veth::End,
+}
+
+/// An operation; its fields say what their types say.
+#[allow(missing_docs)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Op {
+    /// Make a network namespace.
+    AddNetns { at: At },
+    /// Change a kernel setting; `path` is below `/proc/sys`.
+    SetSysctl { at: At, path: String, value: String },
+    /// Make a cable with both ends in place.
+    AddVeth { ends: Box<[VethEnd; 2]> },
+    /// Make any other link.
+    AddLink { at: At, link: NewLink },
+    /// Plug a link into a bridge.
+    SetMaster { at: At, dev: IfName, master: IfName },
+    /// Give a link its MTU (`lo`; all others are born with theirs).
+    SetMtu { at: At, dev: IfName, mtu: u32 },
+    /// Give a link an address.
+    AddAddress { at: At, dev: IfName, address: Address },
+    /// Bring a link up.
+    SetUp { at: At, dev: IfName },
+    /// Add a route.
+    AddRoute { at: At, route: Route },
+    /// Add a policy rule.
+    AddRule { at: At, rule: Rule },
+    /// Add a permanent neighbour.
+    AddNeighbor { at: At, neighbor: Neighbor },
+    /// Load firewall lines, all or none.
+    LoadRules { at: At, family: Family, lines: Vec<Line> },
+    /// Write a file that programs in the node see below `/etc` (`/etc/netns/NAME/…` outside).
+    WriteFile { at: At, name: String, content: String },
+    /// Start a program and wait until it is ready.
+    StartService { at: At, name: String, service: Box<Service> },
+}
+
+/// The phases of a plan, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Namespaces.
+    Namespaces,
+    /// Kernel settings that new links inherit.
+    Settings,
+    /// Links, and what they are plugged into.
+    Links,
+    /// Addresses, and links up.
+    Addresses,
+    /// Routes, rules, neighbours.
+    Routing,
+    /// Firewall.
+    Firewall,
+    /// Files and programs.
+    Services,
+}
+
+impl Phase {
+    /// The phase in words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Phase::Namespaces => "namespaces",
+            Phase::Settings => "kernel settings",
+            Phase::Links => "links",
+            Phase::Addresses => "addresses",
+            Phase::Routing => "routing",
+            Phase::Firewall => "firewall",
+            Phase::Services => "services",
+        }
+    }
+}
+
+impl Op {
+    /// The node that it is about; for a cable, the first end's.
+    pub fn at(&self) -> &At {
+        match self {
+            Op::AddNetns { at }
+            | Op::SetSysctl { at, .. }
+            | Op::AddLink { at, .. }
+            | Op::SetMaster { at, .. }
+            | Op::SetMtu { at, .. }
+            | Op::AddAddress { at, .. }
+            | Op::SetUp { at, .. }
+            | Op::AddRoute { at, .. }
+            | Op::AddRule { at, .. }
+            | Op::AddNeighbor { at, .. }
+            | Op::LoadRules { at, .. }
+            | Op::WriteFile { at, .. }
+            | Op::StartService { at, .. } => at,
+            Op::AddVeth { ends } => &ends[0].at,
+        }
+    }
+
+    /// Its phase.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Op::AddNetns { .. } => Phase::Namespaces,
+            Op::SetSysctl { .. } => Phase::Settings,
+            Op::AddVeth { .. } | Op::AddLink { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } => Phase::Links,
+            Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
+            Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } => Phase::Routing,
+            Op::LoadRules { .. } => Phase::Firewall,
+            Op::WriteFile { .. } | Op::StartService { .. } => Phase::Services,
+        }
+    }
+
+    /// What it does, for a progress line or an error: `cannot {…}`.
+    pub fn title(&self) -> String {
+        let on = |at: &At| format!("`{}`", at.node);
+        match self {
+            Op::AddNetns { at } => format!("make the namespace of {}", on(at)),
+            Op::SetSysctl { at, path, value } => {
+                format!("set {} to {} on {}", path.replace('/', "."), value.replace('\t', " "), on(at))
+            }
+            Op::AddVeth { ends } => {
+                let [a, b] = ends.as_ref();
+                format!("connect `{}:{}` with `{}:{}`", a.at.node, a.end.name, b.at.node, b.end.name)
+            }
+            Op::AddLink { at, link } => format!("make the {} `{}` on {}", link.kind.word(), link.name, on(at)),
+            Op::SetMaster { at, dev, master } => format!("plug `{dev}` into `{master}` on {}", on(at)),
+            Op::SetMtu { at, dev, mtu } => format!("set the MTU of `{dev}` to {mtu} on {}", on(at)),
+            Op::AddAddress { at, dev, address } => format!("give `{dev}` of {} the address {address}", on(at)),
+            Op::SetUp { at, dev } => format!("bring up `{dev}` on {}", on(at)),
+            Op::AddRoute { at, route } => format!("add route `{route}` to {}", on(at)),
+            Op::AddRule { at, rule } => format!("add rule `{rule}` to {}", on(at)),
+            Op::AddNeighbor { at, neighbor } => format!("add neighbour `{neighbor}` to {}", on(at)),
+            Op::LoadRules { at, family, lines } => {
+                let n = lines.len();
+                format!("load {n} {} firewall {} on {}", family.name(), crate::error::plural(n, "line"), on(at))
+            }
+            Op::WriteFile { at, name, .. } => format!("write /etc/{name} for {}", on(at)),
+            Op::StartService { at, name, .. } => format!("start service `{name}` on {}", on(at)),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! What was written: the lab file as serde types, every value with its place.
+//!
+//! No defaults and no meaning here: `topology::resolve` gives both. [`load`] is where to start; the doc comments of
+//! the types are what `netlab schema` shows in an editor.
+
+mod de;
+mod tree;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+
+use crate::error::{Error, Problems, Result};
+use crate::span::{Source, Sp};
+
+/// Text with its place.
+pub type Text = Sp<String>;
+
+/// A lab: nodes, the links between them, and checks that show what works.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lab {
+    /// The lab's name: small letters, digits and dashes, at most 32.
+    pub name: Option<Text>,
+    /// One line that says what the lab shows.
+    pub title: Option<Text>,
+    /// A longer text in Markdown.
+    pub description: Option<Text>,
+    /// How a node's network namespace is called, from `{lab}` and `{node}`; `{lab}-{node}` if not said.
+    pub netns: Option<Text>,
+    /// Values for every node and link.
+    pub defaults: Defaults,
+    /// The nodes: each one a network namespace.
+    pub nodes: IndexMap<Text, Node>,
+    /// Virtual cables (veth pairs) between nodes.
+    pub links: Vec<Link>,
+    /// What must work, and what must not.
+    pub checks: Vec<Check>,
+}
+
+/// Values for every node and link that does not say otherwise.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// `on` or `off`; if not said, IPv6 is on when the lab names an IPv6 address anywhere.
+    pub ipv6: Option<Sp<bool>>,
+    /// MTU of every link.
+    pub mtu: Option<Sp<u32>>,
+}
+
+/// A node: a network namespace with its interfaces, routes, rules and programs.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Node {
+    /// `node`, or `host`: plays the machine, and is the real one with `up --on-host`.
+    pub kind: Option<Text>,
+    /// `on` or `off`.
+    pub ipv6: Option<Sp<bool>>,
+    /// Settings of link ends and of `lo`, by interface name.
+    pub interfaces: IndexMap<Text, Interface>,
+    /// Bridges (virtual switches), by interface name.
+    pub bridges: IndexMap<Text, crate::link::bridge::Written>,
+    /// Routes in `ip route` words: `default via 10.0.0.1`, `blackhole 10.48.0.64/26 proto bird`.
+    pub routes: Vec<Text>,
+    /// Policy rules in `ip rule` words: `from 10.0.0.0/8 lookup 100 priority 50`.
+    pub rules: Vec<Text>,
+    /// Permanent neighbours in `ip neigh` words: `10.0.0.2 lladdr 02:00:00:00:00:02 dev eth0`.
+    pub neighbors: Vec<Text>,
+    /// Kernel settings, `net.*` only: `net.ipv4.ip_forward: 1`.
+    pub sysctls: IndexMap<Text, Text>,
+    /// The everyday address translations.
+    pub nat: Vec<Nat>,
+    /// IPv4 firewall lines as `iptables-save` prints them: `-t filter -A FORWARD -i eth0 -j DROP`.
+    pub iptables: Vec<Text>,
+    /// IPv6 firewall lines.
+    pub ip6tables: Vec<Text>,
+    /// Programs that run while the lab is up.
+    pub services: IndexMap<Text, Service>,
+    /// Name servers for programs in this node.
+    pub dns: Option<Dns>,
+    /// Extra names for programs in this node, name: address.
+    pub hosts: IndexMap<Text, Text>,
+}
+
+/// Settings of one interface.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interface {
+    /// Addresses with prefix length: `192.168.15.1/24`.
+    pub addresses: Vec<Text>,
+    /// Ethernet address; a stable one is made from the names if not said.
+    pub mac: Option<Text>,
+    /// Largest packet in bytes.
+    pub mtu: Option<Sp<u32>>,
+    /// `off` leaves the interface down.
+    pub up: Option<Sp<bool>>,
+}
+
+/// One address translation: `masquerade`, `dnat` or `snat`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Nat {
+    /// Hide a network behind the address of the interface that its packets leave by.
+    pub masquerade: Option<Masquerade>,
+    /// Send what arrives for this node's port to another address.
+    pub dnat: Option<Dnat>,
+    /// Give leaving packets a fixed source address.
+    pub snat: Option<Snat>,
+}
+
+/// `-t nat -A POSTROUTING -s FROM -o OUT -j MASQUERADE`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Masquerade {
+    /// The network that is hidden.
+    pub from: Option<Text>,
+    /// The interface that the packets leave by.
+    pub out: Option<Text>,
+}
+
+/// `-t nat -A PREROUTING -i IN -p PROTO --dport PORT -j DNAT --to-destination TO`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dnat {
+    /// The interface that the packets come in by.
+    #[serde(rename = "in")]
+    pub input: Option<Text>,
+    /// `tcp` or `udp`.
+    pub proto: Option<Text>,
+    /// The port that is opened, or a range `8000-8010`.
+    pub port: Option<Text>,
+    /// Only packets for this address.
+    pub address: Option<Text>,
+    /// Where they go: `ADDRESS` or `ADDRESS:PORT`.
+    pub to: Option<Text>,
+}
+
+/// `-t nat -A POSTROUTING -s FROM -o OUT -j SNAT --to-source TO`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snat {
+    /// The network whose packets are changed.
+    pub from: Option<Text>,
+    /// The interface that the packets leave by.
+    pub out: Option<Text>,
+    /// The new source address.
+    pub to: Option<Text>,
+}
+
+/// A program that runs in the node: netlab's own responder (`http`, `tcp`, `udp`), or any other (`run`).
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    /// A small web server on this port that answers `NODE saw CLIENT`.
+    pub http: Option<Sp<u16>>,
+    /// A TCP echo on this port that greets with `NODE saw CLIENT`.
+    pub tcp: Option<Sp<u16>>,
+    /// A UDP echo on this port.
+    pub udp: Option<Sp<u16>>,
+    /// The address that the responder listens on; every address if not said.
+    pub listen: Option<Text>,
+    /// A program and its arguments, in the foreground; no shell reads them.
+    pub run: Vec<Text>,
+    /// Files that exist for this node only, path: content; they appear to programs in the node at that path.
+    pub files: IndexMap<Text, Text>,
+    /// What shows that the program is ready.
+    pub ready: Option<Ready>,
+    /// Environment variables.
+    pub env: IndexMap<Text, Text>,
+    /// The user it runs as; root if not said.
+    pub user: Option<Text>,
+}
+
+/// What shows that a program is ready.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ready {
+    /// A TCP port of the node that accepts connections.
+    pub tcp: Option<Sp<u16>>,
+    /// How long it may take: `5s`.
+    pub within: Option<Text>,
+}
+
+/// What `/etc/resolv.conf` says to programs in the node.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Name servers.
+    pub addresses: Vec<Text>,
+    /// Search list.
+    pub search: Vec<Text>,
+    /// Resolver options: `ndots:5`.
+    pub options: Vec<Text>,
+}
+
+/// A virtual cable between two nodes.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Link {
+    /// The two ends, each `node:interface`.
+    pub endpoints: Vec<Text>,
+    /// Largest packet in bytes, on both ends.
+    pub mtu: Option<Sp<u32>>,
+    /// Ethernet addresses of the two ends.
+    pub mac: Vec<Text>,
+}
+
+/// One check: exactly one of the kinds (`ping`, `curl`, `tcp`, …) and what to expect.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Check {
+    /// What it shows; made from its words if not said.
+    pub name: Option<Text>,
+    /// The node that it runs in.
+    pub from: Option<Text>,
+    /// The node that it looks at (the same as `from`, for checks that only look).
+    pub on: Option<Text>,
+    /// What must be seen; depends on the kind.
+    pub expect: Option<Sp<Expect>>,
+    /// How long it may take until it holds: `5s`.
+    pub within: Option<Text>,
+    /// What to look at when it fails.
+    pub hint: Option<Text>,
+
+    /// An address that must answer to ping.
+    pub ping: Option<Text>,
+    /// A URL that must answer.
+    pub curl: Option<Text>,
+    /// `ADDRESS:PORT` that must accept a TCP connection.
+    pub tcp: Option<Text>,
+    /// `ADDRESS:PORT` that must echo a UDP datagram.
+    pub udp: Option<Text>,
+    /// A name to look up.
+    pub dns: Option<Text>,
+    /// An address: which way would the kernel send a packet there?
+    pub route: Option<Text>,
+    /// Lines that `ip -br addr`, `ip route`, `ip rule`, `ip neigh`, `bridge link`, `iptables-save` of the node must show.
+    pub has: Option<Vec<Text>>,
+    /// An address: the hops on the way there.
+    pub path: Option<Text>,
+    /// A command and its arguments; no shell reads them.
+    pub run: Option<Vec<Text>>,
+
+    /// ping: data bytes per packet.
+    pub size: Option<Sp<u32>>,
+    /// ping: forbid fragmentation.
+    pub df: Option<Sp<bool>>,
+    /// ping: how many packets.
+    pub count: Option<Sp<u32>>,
+    /// ping: time to live of the packets sent.
+    pub ttl: Option<Sp<u32>>,
+    /// ping, curl, route: source address or interface.
+    pub source: Option<Text>,
+    /// curl: request method.
+    pub method: Option<Text>,
+    /// curl: `Host` header.
+    pub host: Option<Text>,
+    /// curl: further header lines.
+    pub header: Vec<Text>,
+    /// curl: `HOST:PORT:ADDRESS`, instead of a look-up.
+    pub resolve: Option<Text>,
+    /// dns: ask this server.
+    pub server: Option<Text>,
+    /// dns: record type.
+    #[serde(rename = "type")]
+    pub record: Option<Text>,
+    /// route: firewall mark of the packet.
+    pub mark: Option<Text>,
+}
+
+/// What a check expects: a word, a list, or several properties.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    /// `ok`, `blocked`, `refused`, …
+    Word(String),
+    /// Addresses, names.
+    List(Vec<Text>),
+    /// Properties that must all hold.
+    Properties(Box<Properties>),
+}
+
+/// Properties that a check can ask for.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Properties {
+    /// curl: the HTTP status.
+    pub status: Option<Sp<u16>>,
+    /// curl: text that the answer must hold.
+    pub body: Option<Text>,
+    /// curl: the client address that the server saw (netlab's own responder says it).
+    pub server_saw: Option<Text>,
+    /// ping: time to live of the answers.
+    pub ttl: Option<Sp<u32>>,
+    /// ping: packets lost, as `0%` or `<50%`.
+    pub loss: Option<Text>,
+    /// ping: the MTU that a router on the way reports.
+    pub mtu: Option<Sp<u32>>,
+    /// run: exit code.
+    pub exit: Option<Sp<u8>>,
+    /// run: text that standard output must hold.
+    pub stdout: Option<Text>,
+}
+
+impl<'de> Deserialize<'de> for Expect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Expect;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a word such as `ok` or `blocked`, a list, or properties")
+            }
+            fn visit_str<E>(self, word: &str) -> Result<Expect, E> {
+                Ok(Expect::Word(word.to_string()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Expect, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(Expect::List(list))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Expect, A::Error> {
+                Properties::deserialize(MapAccessDeserializer::new(map)).map(|p| Expect::Properties(Box::new(p)))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl JsonSchema for Expect {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Expect".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let properties = generator.subschema_for::<Properties>();
+        schemars::json_schema!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, properties]
+        })
+    }
+}
+
+/// Reads a lab file's text. What does not fit goes to `problems`, and the rest is returned all the same, so that the
+/// next stage can find what is wrong with the meaning too.
+pub fn load(source: &Source, problems: &mut Problems) -> Option<Lab> {
+    let mut tree = tree::parse(source, problems)?;
+    if let tree::Value::Map(entries) = &mut tree.value {
+        entries.retain(|(key, _)| !key.text.starts_with("x-"));
+    }
+    Some(de::read(&mut tree, problems))
+}
+
+/// The limits that hold before a file is even parsed.
+pub fn too_large(bytes: u64) -> Option<Error> {
+    (bytes > tree::MOST_BYTES as u64)
+        .then(|| Error::usage(format!("lab file has {bytes} bytes; at most {} are read", tree::MOST_BYTES)))
+}
+
+/// The JSON Schema of lab files.
+pub fn schema() -> schemars::Schema {
+    let mut schema = schemars::schema_for!(Lab);
+    schema.insert("title".into(), "netlab lab file, format 1".into());
+    // Anchors live under keys that netlab passes over.
+    schema.insert("patternProperties".into(), serde_json::json!({ "^x-": true }));
+    schema
+}

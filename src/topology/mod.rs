@@ -1,0 +1,214 @@
+//! What a lab means: names resolved, defaults applied, short forms gone.
+//!
+//! [`resolve`] is the only maker, so an invalid topology cannot be held. It reports all problems at once and never asks
+//! the machine anything: the same file means the same everywhere.
+
+mod firewall;
+mod interfaces;
+mod lint;
+mod links;
+mod names;
+mod nodes;
+mod resolve;
+mod routing;
+mod services;
+mod sysctls;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+pub use resolve::{load, resolve};
+
+use crate::check::Check;
+use crate::ip::{Address, Mac, Neighbor, Route, Rule, iptables};
+use crate::link::Kind;
+use crate::name::{IfName, LabName, NodeName};
+use crate::span::{Source, Sp, Span};
+
+/// A lab that makes sense.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    /// Its name.
+    pub name: LabName,
+    /// One line about it.
+    pub title: String,
+    /// A longer text, in Markdown.
+    pub description: String,
+    /// The file it comes from.
+    pub source: Source,
+    /// The nodes, in the order of the file.
+    pub nodes: IndexMap<NodeName, Node>,
+    /// The cables.
+    pub links: Vec<Link>,
+    /// The checks, in the order of the file.
+    pub checks: Vec<Check>,
+}
+
+/// A node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Plays the machine.
+    pub host: bool,
+    /// The name of its network namespace.
+    pub netns: String,
+    /// Whether IPv6 is on.
+    pub ipv6: bool,
+    /// Its interfaces, `lo` first, then in the order of the file.
+    pub interfaces: IndexMap<IfName, Interface>,
+    /// Routes, each with its interface filled in.
+    pub routes: Vec<Sp<Route>>,
+    /// Policy rules.
+    pub rules: Vec<Sp<Rule>>,
+    /// Permanent neighbours.
+    pub neighbors: Vec<Sp<Neighbor>>,
+    /// Kernel settings.
+    pub sysctls: Vec<Sp<Sysctl>>,
+    /// IPv4 firewall lines.
+    pub iptables: Vec<Sp<iptables::Line>>,
+    /// IPv6 firewall lines.
+    pub ip6tables: Vec<Sp<iptables::Line>>,
+    /// Programs.
+    pub services: IndexMap<String, Sp<Service>>,
+    /// What `/etc/resolv.conf` says inside.
+    pub resolv_conf: Option<Sp<String>>,
+    /// What `/etc/hosts` says inside.
+    pub hosts: Option<Sp<String>>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// An interface of a node.
+#[derive(Debug, Clone)]
+pub struct Interface {
+    /// What it is.
+    pub kind: Kind,
+    /// Its addresses.
+    pub addresses: Vec<Sp<Address>>,
+    /// Its Ethernet address; `lo` has none.
+    pub mac: Option<Mac>,
+    /// Its MTU, when it is not the usual one.
+    pub mtu: Option<u32>,
+    /// Whether it is brought up.
+    pub up: bool,
+    /// The bridge that it is plugged into.
+    pub master: Option<Sp<IfName>>,
+    /// Where it is defined.
+    pub span: Span,
+}
+
+/// A cable between two interfaces.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Node and interface of each end.
+    pub ends: [(NodeName, IfName); 2],
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A kernel setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sysctl {
+    /// Its path below `/proc/sys`, as `net/ipv4/ip_forward`: interface names may hold dots.
+    pub path: String,
+    /// Its value.
+    pub value: String,
+    /// The interface that it is about: it can only be set once that is there.
+    pub interface: Option<IfName>,
+}
+
+/// A program that runs while the lab is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// What runs.
+    pub program: Program,
+    /// Files that programs in the node see, path → content.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+    /// A TCP port that must accept connections before the checks begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_tcp: Option<u16>,
+    /// How long that may take.
+    pub ready_within: Duration,
+    /// Environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The user it runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// What a service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    /// netlab's own responder.
+    Responder {
+        /// The protocol.
+        proto: Responder,
+        /// The address that it listens on.
+        listen: IpAddr,
+        /// The port.
+        port: u16,
+    },
+    /// Any program and its arguments.
+    Run(Vec<String>),
+}
+
+/// What the responder speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Responder {
+    /// A web server.
+    Http,
+    /// A TCP echo.
+    Tcp,
+    /// A UDP echo.
+    Udp,
+}
+
+impl Responder {
+    /// The word in the lab file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Responder::Http => "http",
+            Responder::Tcp => "tcp",
+            Responder::Udp => "udp",
+        }
+    }
+}
+
+impl Topology {
+    /// The node that has an address, with the interface.
+    pub fn owner(&self, ip: IpAddr) -> Option<(&NodeName, &IfName)> {
+        self.nodes.iter().find_map(|(name, node)| {
+            let has = |i: &Interface| i.addresses.iter().any(|a| a.ip() == ip);
+            node.interfaces.iter().find(|(_, i)| has(i)).map(|(dev, _)| (name, dev))
+        })
+    }
+}
+
+impl Node {
+    /// The interface on whose network an address lies, by the longest prefix.
+    pub fn interface_towards(&self, ip: IpAddr) -> Option<&IfName> {
+        self.interfaces
+            .iter()
+            .flat_map(|(name, i)| i.addresses.iter().map(move |a| (name, a)))
+            .filter(|(_, a)| a.net.contains(&ip) || a.peer == Some(ip))
+            .max_by_key(|(_, a)| a.net.prefix_len())
+            .map(|(name, _)| name)
+    }
+
+    /// `10.0.0.1/24 eth0, …`: the networks of a node, for messages.
+    pub fn networks(&self) -> String {
+        let list: Vec<String> = self
+            .interfaces
+            .iter()
+            .flat_map(|(name, i)| i.addresses.iter().map(move |a| format!("{} {name}", a.net)))
+            .collect();
+        if list.is_empty() { "it has no address at all".into() } else { list.join(", ") }
+    }
+}
