@@ -1,1 +1,82 @@
-//! tmp
+//! Up, down, status, repair, checks: plans carried out, written down and taken back.
+//!
+//! The journal is written before the first change ([`journal`]), the lock is held from then on ([`lock`]), and whatever
+//! happens in between, [`down`] needs nothing but the journal. [`up`] is where to start reading.
+
+pub mod checks;
+pub mod down;
+pub mod failpoint;
+pub mod ground;
+pub mod journal;
+pub mod lock;
+pub mod preflight;
+pub mod repair;
+pub mod running;
+pub mod status;
+pub mod stop;
+pub mod up;
+pub mod view;
+
+use crate::error::Error;
+use crate::kernel::Refusal;
+use crate::plan::{Op, Step, command};
+use crate::span::Source;
+
+/// What is going on, for whoever shows it.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// Step `n` of `of` begins.
+    Step {
+        /// Its number.
+        n: usize,
+        /// How many there are.
+        of: usize,
+        /// What it does.
+        op: &'a Op,
+    },
+    /// Something worth a line.
+    Note(String),
+}
+
+/// A step that was refused, as the user sees it: lab line, kernel's words, command.
+pub(crate) fn refused(step: &Step, source: &Source, refusal: &Refusal) -> Error {
+    let mut error = Error::machine(format!("cannot {}", step.op.title()));
+    let (mut command, mut label) = (command(&step.op), String::new());
+    if let (Op::LoadRules { lines, .. }, Some(n)) = (&step.op, refusal.line) {
+        if let Some(line) = lines.get(n) {
+            label = "in this node's firewall lines".into();
+            error = error.note(format!("the line: {line}"));
+        }
+        command = command.split("; ").nth(n).unwrap_or(&command).to_string();
+    }
+    if let Some(help) = advice(&step.op, refusal) {
+        error = error.help(help);
+    }
+    error
+        .place(source, step.from, label)
+        .cause(anyhow::anyhow!("{refusal}"))
+        .command(command)
+}
+
+/// What to do about what the kernel said.
+fn advice(op: &Op, refusal: &Refusal) -> Option<String> {
+    let unknown =
+        refusal.words.contains("Unknown device type") || refusal.errno == libc::EOPNOTSUPP;
+    match op {
+        Op::AddLink { link, .. } if unknown => Some(format!(
+            "this kernel has no `{}`: load its module (`modprobe {}`), or use a machine that has it",
+            link.kind.word(),
+            link.kind.word()
+        )),
+        Op::AddVeth { .. } if unknown => {
+            Some("this kernel has no `veth`: load its module (`modprobe veth`)".into())
+        }
+        Op::SetMaster { .. } if refusal.errno == libc::EXFULL => {
+            Some("one bridge takes 1,023 ports".into())
+        }
+        _ if refusal.errno == libc::EPERM => {
+            Some("run netlab as root, as in `sudo netlab up …`".into())
+        }
+        _ => None,
+    }
+}

@@ -17,14 +17,21 @@ pub struct Path {
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Path> {
     let to = ip(written.path.as_ref()?, problems);
     let hops = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
-        Some((Expect::List(list), _)) => list.iter().filter_map(|t| ip(t, problems)).collect::<Vec<_>>(),
+        Some((Expect::List(list), _)) => list
+            .iter()
+            .filter_map(|t| ip(t, problems))
+            .collect::<Vec<_>>(),
         Some((Expect::Word(_) | Expect::Properties(_), span)) => {
-            problems.error(span, "a path check expects the list of hops").help("as in `[192.168.15.5, 8.8.8.8]`, the target last");
+            problems
+                .error(span, "a path check expects the list of hops")
+                .help("as in `[192.168.15.5, 8.8.8.8]`, the target last");
             return None;
         }
         None => {
             let span = written.path.as_ref().map(|t| t.span).unwrap_or_default();
-            problems.error(span, "a path check needs the hops to expect").help("add `expect: [192.168.15.5, 8.8.8.8]`, the target last");
+            problems
+                .error(span, "a path check needs the hops to expect")
+                .help("add `expect: [192.168.15.5, 8.8.8.8]`, the target last");
             return None;
         }
     };
@@ -38,28 +45,63 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Pat
 impl Path {
     fn argv(&self) -> Vec<Vec<String>> {
         (1..=self.hops.len())
-            .map(|ttl| strings(&["ping", "-n", "-c", "1", "-W", "1", "-t", &ttl.to_string(), &self.to.to_string()]))
+            .map(|ttl| {
+                strings(&[
+                    "ping",
+                    "-n",
+                    "-c",
+                    "1",
+                    "-W",
+                    "1",
+                    "-t",
+                    &ttl.to_string(),
+                    &self.to.to_string(),
+                ])
+            })
             .collect()
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands { argv: self.argv(), timeout: Duration::from_secs(4) }
+        Probe::Commands {
+            argv: self.argv(),
+            timeout: Duration::from_secs(4),
+        }
     }
 
     pub(super) fn by_hand(&self) -> String {
-        format!("for ttl in $(seq {}); do ping -n -c 1 -W 1 -t $ttl {} | sed -n 2p; done", self.hops.len(), self.to)
+        format!(
+            "for ttl in $(seq {}); do ping -n -c 1 -W 1 -t $ttl {} | sed -n 2p; done",
+            self.hops.len(),
+            self.to
+        )
     }
 
     pub(super) fn expected(&self) -> String {
-        self.hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → ")
+        self.hops
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" → ")
     }
 
     pub(super) fn judge(&self, seen: &Seen) -> Verdict {
-        let Seen::Outputs(outputs) = seen else { return Verdict::of(false, "nothing") };
+        let Seen::Outputs(outputs) = seen else {
+            return Verdict::of(false, "nothing");
+        };
         let hops: Vec<Option<IpAddr>> = outputs.iter().map(|o| hop(&o.stdout)).collect();
-        let words = hops.iter().map(|h| h.map_or("*".into(), |h| h.to_string())).collect::<Vec<_>>().join(" → ");
-        let right = hops.len() == self.hops.len() && hops.iter().zip(&self.hops).all(|(h, w)| h.as_ref() == Some(w));
-        Verdict::of(right, words).meaning(Some("`*` is a hop that did not answer: routers limit how often they say `time exceeded`"))
+        let words = hops
+            .iter()
+            .map(|h| h.map_or("*".into(), |h| h.to_string()))
+            .collect::<Vec<_>>()
+            .join(" → ");
+        let right = hops.len() == self.hops.len()
+            && hops
+                .iter()
+                .zip(&self.hops)
+                .all(|(h, w)| h.as_ref() == Some(w));
+        Verdict::of(right, words).meaning(Some(
+            "`*` is a hop that did not answer: routers limit how often they say `time exceeded`",
+        ))
     }
 }
 
@@ -68,6 +110,8 @@ fn hop(text: &str) -> Option<IpAddr> {
     text.lines().find_map(|line| {
         let lower = line.to_lowercase();
         let after = &line[lower.find("from ")? + 5..];
-        after.split([' ', '(', ')']).find_map(|w| w.trim_end_matches(':').parse().ok())
+        after
+            .split([' ', '(', ')'])
+            .find_map(|w| w.trim_end_matches(':').parse().ok())
     })
 }

@@ -24,14 +24,21 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Rou
         Some(expect) => match &expect.value {
             Expect::Word(words) => words.split_whitespace().collect::<Vec<_>>().join(" "),
             Expect::List(_) | Expect::Properties(_) => {
-                problems.error(expect.span, "a route check expects words of `ip route get`").help("as in `via 10.0.0.12 dev eth0`, or `unreachable`");
+                problems
+                    .error(expect.span, "a route check expects words of `ip route get`")
+                    .help("as in `via 10.0.0.12 dev eth0`, or `unreachable`");
                 return None;
             }
         },
         None => String::new(),
     };
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.clone());
-    Some(RouteGet { to: to?, source: text(&written.source), mark: text(&written.mark), expect })
+    Some(RouteGet {
+        to: to?,
+        source: text(&written.source),
+        mark: text(&written.mark),
+        expect,
+    })
 }
 
 impl RouteGet {
@@ -46,7 +53,10 @@ impl RouteGet {
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands { argv: vec![self.argv()], timeout: Duration::from_secs(2) }
+        Probe::Commands {
+            argv: vec![self.argv()],
+            timeout: Duration::from_secs(2),
+        }
     }
 
     pub(super) fn by_hand(&self) -> String {
@@ -54,21 +64,34 @@ impl RouteGet {
     }
 
     pub(super) fn expected(&self) -> String {
-        if self.expect.is_empty() { "a route".into() } else { format!("`{}`", self.expect) }
+        if self.expect.is_empty() {
+            "a route".into()
+        } else {
+            format!("`{}`", self.expect)
+        }
     }
 
     pub(super) fn judge(&self, seen: &Seen) -> Verdict {
         let output = seen.first();
-        let answer = if output.code == Some(0) { first_line(&output.stdout) } else { first_line(&output.stderr) };
+        let answer = if output.code == Some(0) {
+            first_line(&output.stdout)
+        } else {
+            first_line(&output.stderr)
+        };
         let words: Vec<&str> = answer.split_whitespace().collect();
         let want: Vec<&str> = self.expect.split(' ').filter(|w| !w.is_empty()).collect();
         let holds = match self.expect.as_str() {
             "" => output.code == Some(0),
-            "unreachable" => output.code != Some(0) && (answer.contains("unreachable") || answer.contains("No route to host")),
+            "unreachable" => {
+                output.code != Some(0)
+                    && (answer.contains("unreachable") || answer.contains("No route to host"))
+            }
             "blackhole" => output.code != Some(0) && answer.contains("Invalid argument"),
             "prohibit" => output.code != Some(0) && answer.contains("Permission denied"),
             _ => output.code == Some(0) && words.windows(want.len()).any(|w| w == want.as_slice()),
         };
-        Verdict::of(holds, answer).meaning(Some("the routing table says otherwise: look at `ip route` in the node"))
+        Verdict::of(holds, answer).meaning(Some(
+            "the routing table says otherwise: look at `ip route` in the node",
+        ))
     }
 }

@@ -15,19 +15,33 @@ pub struct Udp {
 }
 
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Udp> {
-    let words = [("open", Reach::Open), ("refused", Reach::Refused), ("blocked", Reach::Blocked)];
+    let words = [
+        ("open", Reach::Open),
+        ("refused", Reach::Refused),
+        ("blocked", Reach::Blocked),
+    ];
     let expect = expect_word(written, &words, Reach::Open, problems);
     let to = socket_address(written.udp.as_ref()?, problems)?;
-    Some(Udp { to, expect: expect? })
+    Some(Udp {
+        to,
+        expect: expect?,
+    })
 }
 
 impl Udp {
     pub(super) fn probe(&self) -> Probe {
-        Probe::Echo { to: self.to, timeout: Duration::from_secs(1) }
+        Probe::Echo {
+            to: self.to,
+            timeout: Duration::from_secs(1),
+        }
     }
 
     pub(super) fn by_hand(&self) -> String {
-        format!("timeout 2 bash -c 'exec 3<>/dev/udp/{}/{}; echo netlab >&3; head -1 <&3'", self.to.ip(), self.to.port())
+        format!(
+            "timeout 2 bash -c 'exec 3<>/dev/udp/{}/{}; echo netlab >&3; head -1 <&3'",
+            self.to.ip(),
+            self.to.port()
+        )
     }
 
     pub(super) fn expected(&self) -> String {
@@ -39,7 +53,10 @@ impl Udp {
     }
 
     fn target(&self) -> Target {
-        Target { ip: Some(self.to.ip()), key: format!("udp {}", self.to) }
+        Target {
+            ip: Some(self.to.ip()),
+            key: format!("udp {}", self.to),
+        }
     }
 
     pub(super) fn blocked_target(&self) -> Option<Target> {
@@ -51,6 +68,9 @@ impl Udp {
     }
 
     pub(super) fn as_witness(&self) -> Udp {
-        Udp { expect: Reach::Open, ..self.clone() }
+        Udp {
+            expect: Reach::Open,
+            ..self.clone()
+        }
     }
 }

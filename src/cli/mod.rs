@@ -1,1 +1,158 @@
-//! tmp
+//! The command line: one file per command. Each parses, calls one library function, and hands the result to `report`.
+
+mod check;
+mod completions;
+mod down;
+mod exec;
+mod init;
+mod list;
+mod man;
+mod plan;
+mod repair;
+mod responder;
+mod schema;
+mod shell;
+mod show;
+mod status;
+mod up;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::engine::CompletionCandidate;
+
+use crate::apply::{ground, stop};
+use crate::error::Result;
+use crate::{labs, report};
+
+/// Real Linux network labs: namespaces, cables, bridges, NAT. Brought up from a YAML file, checked, and taken down
+/// without a trace.
+#[derive(Debug, Parser)]
+#[command(
+    name = "netlab",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Globals {
+    /// Answer (and errors) as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::Args),
+    Up(up::Args),
+    Check(check::Args),
+    Status(status::Args),
+    Show(show::Args),
+    Exec(exec::Args),
+    Shell(shell::Args),
+    Repair(repair::Args),
+    Down(down::Args),
+    Plan(plan::Args),
+    Validate(validate::Args),
+    Init(init::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    #[command(hide = true)]
+    Responder(responder::Args),
+}
+
+/// How a command ended when nothing went wrong: its exit code.
+pub(crate) type Exit = Result<u8>;
+
+/// Parses the command line and runs the command.
+pub fn main() -> ExitCode {
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    let cli = Cli::parse();
+    let json = cli.globals.json;
+    let result = match cli.command {
+        Command::List(args) => list::run(&args, &cli.globals),
+        Command::Up(args) => up::run(&args, &cli.globals),
+        Command::Check(args) => check::run(&args, &cli.globals),
+        Command::Status(args) => status::run(&args, &cli.globals),
+        Command::Show(args) => show::run(&args, &cli.globals),
+        Command::Exec(args) => exec::run(&args),
+        Command::Shell(args) => shell::run(&args),
+        Command::Repair(args) => repair::run(&args, &cli.globals),
+        Command::Down(args) => down::run(&args, &cli.globals),
+        Command::Plan(args) => plan::run(&args, &cli.globals),
+        Command::Validate(args) => validate::run(&args, &cli.globals),
+        Command::Init(args) => init::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Responder(args) => responder::run(&args),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            if json {
+                report::json(&report::diagnostic::error_json(&error));
+            } else {
+                report::talk(&report::diagnostic::error(&error));
+            }
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// From here on Ctrl-C is a request: what was begun is finished or taken back.
+fn mind_signals() {
+    stop::listen(|n| {
+        report::talk(if n == 1 {
+            "interrupted; finishing cleanly"
+        } else {
+            "still cleaning up"
+        });
+    });
+}
+
+/// Completes names of labs to bring up.
+fn complete_labs() -> clap_complete::ArgValueCompleter {
+    clap_complete::ArgValueCompleter::new(|current: &std::ffi::OsStr| {
+        let current = current.to_string_lossy();
+        labs::ALL
+            .iter()
+            .map(|l| l.name)
+            .filter(|n| n.starts_with(&*current))
+            .map(CompletionCandidate::new)
+            .collect()
+    })
+}
+
+/// Completes names of labs that are up.
+fn complete_running() -> clap_complete::ArgValueCompleter {
+    clap_complete::ArgValueCompleter::new(|current: &std::ffi::OsStr| {
+        let current = current.to_string_lossy();
+        ground::labs()
+            .into_iter()
+            .filter(|n| n.starts_with(&*current))
+            .map(CompletionCandidate::new)
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

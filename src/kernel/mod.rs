@@ -1,1 +1,105 @@
-//! tmp
+//! The only door to Linux: netlink, namespaces, iptables, kernel settings, processes.
+//!
+//! Everything above speaks to the [`Kernel`] trait. [`Linux`] is the real one; [`fake::Fake`] is a small machine in
+//! memory on which every interruption of every lab can be tried in a moment. `linux.rs` is where to start reading.
+
+pub mod diver;
+pub mod fake;
+pub mod firewall;
+mod linux;
+pub mod machine;
+mod messages;
+mod netlink;
+pub mod netns;
+mod observe;
+mod probe;
+pub mod process;
+pub mod responder;
+mod sysctl;
+
+use std::fmt;
+
+pub use linux::Linux;
+pub use netlink::Netlink;
+pub use observe::{MachineView, View};
+pub use probe::lacks_kind;
+
+use crate::plan::{Before, Done, Op, Plan, Undo};
+use crate::state::State;
+
+/// A machine on which plans are carried out.
+pub trait Kernel {
+    /// What a step would overwrite, to be written down before [`Kernel::perform`].
+    fn before(&mut self, op: &Op) -> Result<Option<Before>, Refusal>;
+    /// Carries out one step.
+    fn perform(&mut self, plan: &Plan, op: &Op) -> Result<Done, Refusal>;
+    /// Takes one thing back; absent is success. Says what it left alone, and why.
+    fn take_back(&mut self, undo: &Undo) -> Result<(), Refusal>;
+    /// What the nodes of a plan have.
+    fn observe(&mut self, plan: &Plan) -> Result<State, Refusal>;
+}
+
+/// The kernel (or a program that speaks for it) said no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error number, 0 when it was a program.
+    pub errno: i32,
+    /// What it said.
+    pub words: String,
+    /// For firewall lines: which one.
+    pub line: Option<usize>,
+}
+
+impl Refusal {
+    /// A refusal in words.
+    pub fn new(words: impl Into<String>) -> Self {
+        Refusal {
+            errno: 0,
+            words: words.into(),
+            line: None,
+        }
+    }
+
+    /// A refusal by number, with the kernel's own explanation when it gave one.
+    pub fn errno(errno: i32, explained: Option<String>) -> Self {
+        let name = nix::errno::Errno::from_raw(errno);
+        let words = match explained {
+            Some(explained) => format!("{} ({name:?}): {explained}", name.desc()),
+            None => format!("{} ({name:?})", name.desc()),
+        };
+        Refusal {
+            errno,
+            words,
+            line: None,
+        }
+    }
+
+    /// The same with what it was about in front.
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.words = format!("{what}: {}", self.words);
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<std::io::Error> for Refusal {
+    fn from(e: std::io::Error) -> Self {
+        match e.raw_os_error() {
+            Some(errno) => Refusal::errno(errno, None),
+            None => Refusal::new(e.to_string()),
+        }
+    }
+}
+
+impl From<nix::errno::Errno> for Refusal {
+    fn from(e: nix::errno::Errno) -> Self {
+        Refusal::errno(e as i32, None)
+    }
+}

@@ -113,7 +113,13 @@ impl NewLink {
 
 /// The properties of a link that the kernel described.
 pub fn observed(info: &[LinkInfo]) -> Properties {
-    let data = info.iter().find_map(|i| if let LinkInfo::Data(data) = i { Some(data) } else { None });
+    let data = info.iter().find_map(|i| {
+        if let LinkInfo::Data(data) = i {
+            Some(data)
+        } else {
+            None
+        }
+    });
     match data {
         Some(InfoData::Bridge(attributes)) => bridge::observed(attributes),
         _ => Properties::new(),
@@ -123,8 +129,21 @@ pub fn observed(info: &[LinkInfo]) -> Properties {
 /// Devices that a module puts into every new namespace by itself: neither ours nor drift.
 pub fn is_fallback(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0", "bonding_masters",
-        "bond0", "dummy0", "ifb0", "ifb1", "teql0",
+        "tunl0",
+        "gre0",
+        "gretap0",
+        "erspan0",
+        "ip_vti0",
+        "ip6_vti0",
+        "sit0",
+        "ip6tnl0",
+        "ip6gre0",
+        "bonding_masters",
+        "bond0",
+        "dummy0",
+        "ifb0",
+        "ifb1",
+        "teql0",
     ];
     NAMES.contains(&name)
 }

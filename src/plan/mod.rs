@@ -9,6 +9,7 @@ mod expect;
 mod explain;
 mod op;
 mod pending;
+mod undo;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,8 @@ pub use build::{Mode, build};
 pub use expect::expect;
 pub use explain::{command, explain, script};
 pub use op::{At, Op, Phase, VethEnd};
-pub use pending::pending;
+pub use pending::{other_ends, pending};
+pub use undo::{Before, Done, Identity, Outcome, Process, Undo, undo};
 
 use crate::name::{LabName, NodeName};
 use crate::span::Span;

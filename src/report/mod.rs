@@ -1,1 +1,40 @@
-//! tmp
+//! What the user sees: text, JSON, JUnit, TAP.
+//!
+//! Every command's answer is plain data; here it is drawn. Standard output takes the answer, standard error the talk.
+//! Nothing here decides anything.
+
+pub mod checks;
+pub mod diagnostic;
+mod escape;
+pub mod progress;
+pub mod text;
+pub mod view;
+
+use std::io::Write;
+
+use serde::Serialize;
+
+pub use escape::printable;
+
+/// Writes the answer. A reader that went away (`| head`) is no error: what netlab does must still be finished.
+pub fn answer(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+    let _ = out.flush();
+}
+
+/// Writes a line of talk.
+pub fn talk(text: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = writeln!(out, "{text}");
+}
+
+/// Writes an answer as JSON.
+pub fn json(value: &impl Serialize) {
+    let text =
+        serde_json::to_string_pretty(value).unwrap_or_else(|e| format!("{{\"error\": \"{e}\"}}"));
+    answer(&text);
+}

@@ -80,10 +80,14 @@ impl fmt::Display for Drift {
             Item::Service(name) => format!("service {name}"),
         };
         match &self.change {
-            Change::Missing if matches!(self.item, Item::Service(_)) => write!(f, "{thing} does not run"),
+            Change::Missing if matches!(self.item, Item::Service(_)) => {
+                write!(f, "{thing} does not run")
+            }
             Change::Missing => write!(f, "{thing} is missing"),
             Change::Extra => write!(f, "{thing} was added by hand"),
-            Change::Changed { expected, actual } => write!(f, "{thing} is {actual}, should be {expected}"),
+            Change::Changed { expected, actual } => {
+                write!(f, "{thing} is {actual}, should be {expected}")
+            }
         }
     }
 }
@@ -92,7 +96,11 @@ impl fmt::Display for Drift {
 pub fn diff(expected: &State, actual: &State) -> Vec<Drift> {
     let mut drift = Vec::new();
     for (name, want) in &expected.nodes {
-        let mut found = Differences { node: name, machine: want.machine, list: &mut drift };
+        let mut found = Differences {
+            node: name,
+            machine: want.machine,
+            list: &mut drift,
+        };
         match actual.nodes.get(name) {
             None => found.push(Item::Netns, Change::Missing),
             Some(have) => found.node(want, have),
@@ -112,16 +120,31 @@ impl Differences<'_> {
         if self.machine && change == Change::Extra {
             return;
         }
-        self.list.push(Drift { node: self.node.to_string(), item, change });
+        self.list.push(Drift {
+            node: self.node.to_string(),
+            item,
+            change,
+        });
     }
 
     fn value(&mut self, item: Item, expected: &str, actual: &str) {
         if expected != actual {
-            self.push(item, Change::Changed { expected: expected.into(), actual: actual.into() });
+            self.push(
+                item,
+                Change::Changed {
+                    expected: expected.into(),
+                    actual: actual.into(),
+                },
+            );
         }
     }
 
-    fn set(&mut self, want: &BTreeSet<String>, have: &BTreeSet<String>, item: impl Fn(String) -> Item) {
+    fn set(
+        &mut self,
+        want: &BTreeSet<String>,
+        have: &BTreeSet<String>,
+        item: impl Fn(String) -> Item,
+    ) {
         for missing in want.difference(have) {
             self.push(item(missing.clone()), Change::Missing);
         }
@@ -155,7 +178,11 @@ impl Differences<'_> {
             let have = have.firewall.get(&family).unwrap_or(&none);
             self.firewall(family, want, have);
         }
-        for (name, _) in want.services.iter().filter(|(name, _)| have.services.get(*name) != Some(&true)) {
+        for (name, _) in want
+            .services
+            .iter()
+            .filter(|(name, _)| have.services.get(*name) != Some(&true))
+        {
             self.push(Item::Service(name.clone()), Change::Missing);
         }
     }
@@ -166,10 +193,18 @@ impl Differences<'_> {
         let updown = |up: bool| if up { "up" } else { "down" };
         self.value(property("state"), updown(want.up), updown(have.up));
         if let Some(mac) = &want.mac {
-            self.value(property("address"), mac, have.mac.as_deref().unwrap_or("none"));
+            self.value(
+                property("address"),
+                mac,
+                have.mac.as_deref().unwrap_or("none"),
+            );
         }
         if let Some(mtu) = want.mtu {
-            self.value(property("mtu"), &mtu.to_string(), &have.mtu.map_or("none".into(), |m| m.to_string()));
+            self.value(
+                property("mtu"),
+                &mtu.to_string(),
+                &have.mtu.map_or("none".into(), |m| m.to_string()),
+            );
         }
         let none = |m: &Option<String>| m.clone().unwrap_or_else(|| "none".into());
         self.value(property("master"), &none(&want.master), &none(&have.master));
@@ -179,8 +214,15 @@ impl Differences<'_> {
         }
         // The kernel gives every interface with IPv6 a link-local address by itself.
         let made_by_kernel = |a: &&String| a.starts_with("fe80:") && !want.addresses.contains(*a);
-        let have: BTreeSet<String> = have.addresses.iter().filter(|a| !made_by_kernel(a)).cloned().collect();
-        self.set(&want.addresses, &have, |a| Item::Address(name.to_string(), a));
+        let have: BTreeSet<String> = have
+            .addresses
+            .iter()
+            .filter(|a| !made_by_kernel(a))
+            .cloned()
+            .collect();
+        self.set(&want.addresses, &have, |a| {
+            Item::Address(name.to_string(), a)
+        });
     }
 
     /// Rules have an order: the same lines in another order are another firewall.
@@ -198,7 +240,13 @@ impl Differences<'_> {
             && want != have
             && let Some((expected, actual)) = want.iter().zip(have).find(|(w, h)| w != h)
         {
-            self.push(item(expected), Change::Changed { expected: "here".into(), actual: format!("behind `{actual}`") });
+            self.push(
+                item(expected),
+                Change::Changed {
+                    expected: "here".into(),
+                    actual: format!("behind `{actual}`"),
+                },
+            );
         }
     }
 }
@@ -210,14 +258,23 @@ mod tests {
     fn state(routes: &[&str], firewall: &[&str]) -> State {
         let node = NodeState {
             routes: routes.iter().map(ToString::to_string).collect(),
-            firewall: [(Family::V4, firewall.iter().map(ToString::to_string).collect())].into(),
+            firewall: [(
+                Family::V4,
+                firewall.iter().map(ToString::to_string).collect(),
+            )]
+            .into(),
             ..NodeState::default()
         };
-        State { nodes: [("red".to_string(), node)].into() }
+        State {
+            nodes: [("red".to_string(), node)].into(),
+        }
     }
 
     fn words(expected: &State, actual: &State) -> Vec<String> {
-        diff(expected, actual).iter().map(ToString::to_string).collect()
+        diff(expected, actual)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -227,23 +284,35 @@ mod tests {
 
     #[test]
     fn a_namespace_that_is_gone_is_one_difference() {
-        assert_eq!(words(&state(&["a"], &["x"]), &State::default()), ["network namespace is missing"]);
+        assert_eq!(
+            words(&state(&["a"], &["x"]), &State::default()),
+            ["network namespace is missing"]
+        );
     }
 
     #[test]
     fn routes_are_missing_or_added_by_hand() {
-        assert_eq!(words(&state(&["a"], &[]), &state(&["b"], &[])), ["route `a` is missing", "route `b` was added by hand"]);
+        assert_eq!(
+            words(&state(&["a"], &[]), &state(&["b"], &[])),
+            ["route `a` is missing", "route `b` was added by hand"]
+        );
     }
 
     #[test]
     fn firewall_order_counts() {
-        assert_eq!(words(&state(&[], &["x", "y"]), &state(&[], &["y", "x"])), ["iptables `x` is behind `y`, should be here"]);
+        assert_eq!(
+            words(&state(&[], &["x", "y"]), &state(&[], &["y", "x"])),
+            ["iptables `x` is behind `y`, should be here"]
+        );
     }
 
     #[test]
     fn what_else_is_on_the_machine_is_none_of_our_business() {
         let mut expected = state(&["a"], &[]);
         expected.nodes.get_mut("red").unwrap().machine = true;
-        assert_eq!(words(&expected, &state(&["a", "b"], &["z"])), Vec::<String>::new());
+        assert_eq!(
+            words(&expected, &state(&["a", "b"], &["z"])),
+            Vec::<String>::new()
+        );
     }
 }

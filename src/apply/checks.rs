@@ -1,0 +1,427 @@
+//! Running checks: all at once, each retried until it holds or its time is up.
+//!
+//! A failed check is shown with what differs from the plan right now: mostly that is the reason.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns};
+use serde::Serialize;
+use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
+
+use super::running::Running;
+use super::{ground, status};
+use crate::check::{Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
+use crate::error::{Error, Result, did_you_mean};
+use crate::kernel::process::{self, Session};
+use crate::kernel::{Linux, Refusal};
+use crate::plan::At;
+use crate::topology::Topology;
+
+/// How many checks run at the same time: more would only wait for each other on two cores.
+const AT_ONCE: usize = 16;
+/// What a program may print before the rest is cut off.
+const LONGEST_OUTPUT: u64 = 64 << 10;
+
+/// What a check came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// What it shows.
+    pub name: String,
+    /// The node it ran in.
+    pub node: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Whether it holds.
+    pub passed: bool,
+    /// What was expected.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+    /// What that usually means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<String>,
+    /// The command that repeats it.
+    pub command: String,
+    /// What to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// How long it took, with all tries.
+    pub seconds: f64,
+    /// How often it was tried.
+    pub tries: u32,
+    /// `file:line` of the check.
+    pub at: String,
+}
+
+/// What all checks came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcomes {
+    /// The lab.
+    pub lab: String,
+    /// In the order of the file.
+    pub checks: Vec<Outcome>,
+    /// When something failed: what differs from the plan.
+    pub drift: Vec<status::Described>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Outcomes {
+    /// How many failed.
+    pub fn failed(&self) -> usize {
+        self.checks.iter().filter(|c| !c.passed).count()
+    }
+}
+
+/// Runs the checks of a lab that is up; `only` those whose name holds one of these texts.
+pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Outcomes> {
+    let begun = Instant::now();
+    let plan = running
+        .entry
+        .plan
+        .as_ref()
+        .ok_or_else(|| Error::conflict("the lab is not whole"))?;
+    let chosen: Vec<Check> = choose(&topology.checks, only)?;
+    let nodes = nodes(&plan.nodes)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::machine("cannot start the runtime").cause(e))?;
+    let local = tokio::task::LocalSet::new();
+    let runner = Rc::new(Runner {
+        nodes,
+        slots: Semaphore::new(AT_ONCE),
+        topology: topology.clone(),
+    });
+    let checks = runtime.block_on(local.run_until(async {
+        let tasks: Vec<_> = chosen
+            .into_iter()
+            .map(|check| {
+                let runner = runner.clone();
+                tokio::task::spawn_local(async move { runner.check(&check).await })
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.push(
+                task.await
+                    .map_err(|e| Error::machine("a check ended badly").cause(e))?,
+            );
+        }
+        Ok::<_, Error>(outcomes)
+    }))?;
+    let failed = checks.iter().any(|c| !c.passed);
+    let drift = if failed {
+        status::drift(&running.entry, &ground::lab_folder(&running.name))?
+    } else {
+        Vec::new()
+    };
+    Ok(Outcomes {
+        lab: running.name.clone(),
+        checks,
+        drift: drift.into_iter().map(status::Described::from).collect(),
+        seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+fn choose(checks: &[Check], only: &[String]) -> Result<Vec<Check>> {
+    for text in only {
+        if !checks.iter().any(|c| c.name.contains(text.as_str())) {
+            let names = checks.iter().map(|c| c.name.as_str());
+            let help = did_you_mean(text, names.clone())
+                .unwrap_or_else(|| format!("checks: {}", names.collect::<Vec<_>>().join(" · ")));
+            return Err(Error::usage(format!("no check has `{text}` in its name")).help(help));
+        }
+    }
+    let wanted = |c: &&Check| only.is_empty() || only.iter().any(|o| c.name.contains(o.as_str()));
+    Ok(checks.iter().filter(wanted).cloned().collect())
+}
+
+/// A node as checks need it: a namespace that is gone is found out by the check that needs it.
+struct Place {
+    at: At,
+    file: Option<File>,
+}
+
+fn nodes(list: &[At]) -> Result<HashMap<String, Place>> {
+    let mut nodes = HashMap::new();
+    for at in list {
+        let file = match &at.netns {
+            Some(name) => {
+                crate::kernel::netns::open(name).map_err(|r| Error::machine(r.to_string()))?
+            }
+            None => None,
+        };
+        nodes.insert(
+            at.node.to_string(),
+            Place {
+                at: at.clone(),
+                file,
+            },
+        );
+    }
+    Ok(nodes)
+}
+
+struct Runner {
+    nodes: HashMap<String, Place>,
+    slots: Semaphore,
+    topology: Topology,
+}
+
+impl Runner {
+    async fn check(&self, check: &Check) -> Outcome {
+        let begun = Instant::now();
+        let mut tries = 0;
+        let mut pause = Duration::from_millis(20);
+        let verdict = loop {
+            tries += 1;
+            let mut verdict = self.once(&check.node, &check.kind).await;
+            if verdict.holds {
+                verdict = self.proven(check, verdict).await;
+            }
+            if verdict.holds || begun.elapsed() + pause >= check.within {
+                break verdict;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(300));
+        };
+        Outcome {
+            name: check.name.clone(),
+            node: check.node.to_string(),
+            kind: check.kind.word(),
+            passed: verdict.holds,
+            expected: check.kind.expected(),
+            seen: verdict.seen,
+            meaning: verdict.meaning,
+            command: self.by_hand(check),
+            hint: check.hint.clone(),
+            seconds: begun.elapsed().as_secs_f64(),
+            tries,
+            at: self.topology.source.at(check.span),
+        }
+    }
+
+    fn by_hand(&self, check: &Check) -> String {
+        let inside = check.kind.by_hand();
+        match self
+            .nodes
+            .get(check.node.as_str())
+            .and_then(|p| p.at.netns.as_deref())
+        {
+            Some(netns) => inside
+                .split("; ")
+                .map(|c| format!("ip netns exec {netns} {c}"))
+                .collect::<Vec<_>>()
+                .join("; "),
+            None => inside,
+        }
+    }
+
+    /// Silence proves something only when somebody gets through to the same target.
+    async fn proven(&self, check: &Check, verdict: Verdict) -> Verdict {
+        let Some(target) = check.kind.blocked_target() else {
+            return verdict;
+        };
+        if self.witness(check, &target).await {
+            return verdict;
+        }
+        Verdict {
+            holds: false,
+            seen: format!(
+                "{}, but nobody else gets through to it either",
+                verdict.seen
+            ),
+            meaning: Some(
+                "the target itself does not answer, so its silence proves nothing".into(),
+            ),
+        }
+    }
+
+    async fn witness(&self, check: &Check, target: &Target) -> bool {
+        for other in &self.topology.checks {
+            let same = other
+                .kind
+                .reached_target()
+                .is_some_and(|t| t.key == target.key);
+            if same && self.once(&other.node, &other.kind).await.holds {
+                return true;
+            }
+        }
+        let owner = target
+            .ip
+            .and_then(|ip| self.topology.owner(ip))
+            .map(|(node, _)| node);
+        match (owner, check.kind.as_witness()) {
+            (Some(node), Some(kind)) => self.once(node, &kind).await.holds,
+            _ => false,
+        }
+    }
+
+    async fn once(&self, node: &str, kind: &Kind) -> Verdict {
+        let broken = |words: String| Verdict {
+            holds: false,
+            seen: words,
+            meaning: None,
+        };
+        let Some(place) = self.nodes.get(node) else {
+            return broken(format!("there is no node `{node}`"));
+        };
+        if let (Some(name), None) = (&place.at.netns, &place.file) {
+            return broken(format!("the namespace `{name}` is gone"));
+        }
+        let Ok(_slot) = self.slots.acquire().await else {
+            return broken("the runner has ended".into());
+        };
+        let seen = match kind.probe() {
+            Probe::Commands { argv, timeout } => {
+                commands(place, &argv, timeout).await.map(Seen::Outputs)
+            }
+            Probe::Connect { to, timeout } => socket(place, move || connect(to, timeout))
+                .await
+                .map(Seen::Socket),
+            Probe::Echo { to, timeout } => socket(place, move || echo(to, timeout))
+                .await
+                .map(Seen::Socket),
+        };
+        match seen {
+            Ok(seen) => kind.judge(&seen),
+            Err(refusal) => broken(refusal.to_string()),
+        }
+    }
+}
+
+async fn commands(
+    place: &Place,
+    argv: &[Vec<String>],
+    timeout: Duration,
+) -> Result<Vec<Output>, Refusal> {
+    let mut running = Vec::new();
+    for words in argv {
+        running.push(tokio::task::spawn_local(command(
+            start(place, words)?,
+            timeout,
+        )));
+    }
+    let mut outputs = Vec::new();
+    for task in running {
+        outputs.push(task.await.map_err(|e| Refusal::new(e.to_string()))??);
+    }
+    Ok(outputs)
+}
+
+fn start(place: &Place, words: &[String]) -> Result<tokio::process::Child, Refusal> {
+    let mut command = process::clean(&words[0]);
+    command
+        .args(&words[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let netns = place.at.netns.as_deref().zip(place.file.as_ref());
+    process::enter(&mut command, netns, Session::Group)?;
+    let mut command = tokio::process::Command::from(command);
+    command.kill_on_drop(true);
+    command
+        .spawn()
+        .map_err(|e| Refusal::from(e).about(&words[0]))
+}
+
+async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<Output, Refusal> {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let read = async {
+        let first = async {
+            if let Some(out) = out {
+                let _ = out.take(LONGEST_OUTPUT).read_to_end(&mut stdout).await;
+            }
+        };
+        let second = async {
+            if let Some(err) = err {
+                let _ = err.take(LONGEST_OUTPUT).read_to_end(&mut stderr).await;
+            }
+        };
+        tokio::join!(first, second);
+        child.wait().await
+    };
+    let code = match tokio::time::timeout(timeout, read).await {
+        Ok(status) => status?.code(),
+        Err(_) => None,
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Output {
+        code,
+        stdout: text(&stdout),
+        stderr: text(&stderr),
+    })
+}
+
+/// Runs blocking socket work on a thread of its own inside the node: `setns` never happens on a thread of the runtime.
+async fn socket(
+    place: &Place,
+    work: impl FnOnce() -> SocketSeen + Send + 'static,
+) -> Result<SocketSeen, Refusal> {
+    let file = match &place.file {
+        Some(file) => Some(file.as_fd().try_clone_to_owned()?),
+        None => None,
+    };
+    let (answer, result) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("probe".into())
+        .spawn(move || {
+            let entered = file.map_or(Ok(()), |f| setns(f, CloneFlags::CLONE_NEWNET));
+            let _ = answer.send(entered.map(|()| work()));
+        })?;
+    match result.await {
+        Ok(Ok(seen)) => Ok(seen),
+        Ok(Err(errno)) => Err(Refusal::from(errno).about("cannot enter the namespace")),
+        Err(_) => Err(Refusal::new("the probe ended badly")),
+    }
+}
+
+fn judge_error(e: &std::io::Error) -> SocketSeen {
+    match e.raw_os_error() {
+        Some(libc::ECONNREFUSED) => SocketSeen::Refused,
+        Some(
+            libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EINVAL | libc::EACCES | libc::EPERM,
+        ) => SocketSeen::Unreachable,
+        _ => SocketSeen::Silent,
+    }
+}
+
+fn connect(to: SocketAddr, timeout: Duration) -> SocketSeen {
+    match std::net::TcpStream::connect_timeout(&to, timeout) {
+        Ok(_) => SocketSeen::Open,
+        Err(e) => judge_error(&e),
+    }
+}
+
+fn echo(to: SocketAddr, timeout: Duration) -> SocketSeen {
+    let any: SocketAddr = if to.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
+    };
+    let talk = || -> std::io::Result<()> {
+        let socket = std::net::UdpSocket::bind(any)?;
+        socket.set_read_timeout(Some(timeout))?;
+        socket.connect(to)?;
+        socket.send(b"netlab\n")?;
+        socket.recv(&mut [0; 64]).map(|_| ())
+    };
+    match talk() {
+        Ok(()) => SocketSeen::Open,
+        Err(e) => judge_error(&e),
+    }
+}
+
+/// A kernel for callers that only look; kept here so that `cli` needs none.
+pub fn kernel() -> Result<Linux> {
+    Linux::new(std::path::Path::new(ground::FOLDER)).map_err(|r| Error::machine(r.to_string()))
+}

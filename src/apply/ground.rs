@@ -1,0 +1,146 @@
+//! The ground that labs stand on: /run/netlab, the folder of namespaces, /etc/netns.
+//!
+//! What of it was not there before the first lab goes again with the last one. The note that says so lies in
+//! /run/netlab; the folder itself is locked while it is read or written.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::kernel::netns;
+
+/// Where netlab keeps what it knows about running labs.
+pub const FOLDER: &str = "/run/netlab";
+
+/// What netlab made on this machine for all labs together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Made {
+    netns_folder: bool,
+    netns_mount: bool,
+    etc_netns: bool,
+}
+
+fn note() -> PathBuf {
+    Path::new(FOLDER).join(".ground")
+}
+
+/// The folder of a lab.
+pub fn lab_folder(lab: &str) -> PathBuf {
+    Path::new(FOLDER).join(lab)
+}
+
+/// The labs that have a folder, running or interrupted.
+pub fn labs() -> Vec<String> {
+    let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let folders = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
+    let mut names: Vec<String> = folders
+        .filter_map(|e| e.file_name().into_string().ok())
+        .collect();
+    names.retain(|n| crate::name::LabName::new(n).is_ok());
+    names.sort();
+    names
+}
+
+/// Makes the folder, remembers what was there, and makes the lab's own folder in it.
+pub fn prepare(lab: &str) -> Result<PathBuf> {
+    // The last `down` may take the folder away between two of these lines: then once more.
+    for _ in 0..100 {
+        let Some(_lock) = lock_folder(true)? else {
+            continue;
+        };
+        if !note().exists() {
+            let made = Made {
+                netns_folder: !Path::new(netns::FOLDER).exists(),
+                netns_mount: !netns::folder_is_mounted(),
+                etc_netns: !Path::new(netns::ETC).exists(),
+            };
+            let text = serde_json::to_string(&made).unwrap_or_default();
+            std::fs::write(note(), text).map_err(|e| cannot("write", &note(), e))?;
+        }
+        let folder = lab_folder(lab);
+        private_folder(&folder)?;
+        return Ok(folder);
+    }
+    Err(Error::machine(format!(
+        "{FOLDER} comes and goes; something else removes it"
+    )))
+}
+
+/// Removes a lab's folder, and with the last lab everything that netlab made for them all.
+pub fn clear(lab: &str) -> Result<()> {
+    let Some(_lock) = lock_folder(false)? else {
+        return Ok(());
+    };
+    let folder = lab_folder(lab);
+    match std::fs::remove_dir_all(&folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(cannot("remove", &folder, e));
+        }
+        _ => {}
+    }
+    if !labs().is_empty() {
+        return Ok(());
+    }
+    let made: Made = std::fs::read_to_string(note())
+        .ok()
+        .and_then(|t| serde_json::from_str(&t).ok())
+        .unwrap_or_default();
+    netns::remove_folder(made.netns_mount, made.netns_folder);
+    if made.etc_netns {
+        let _ = std::fs::remove_dir(netns::ETC);
+    }
+    let _ = std::fs::remove_file(note());
+    // Not empty when somebody has put something there: then it stays.
+    let _ = std::fs::remove_dir(FOLDER);
+    Ok(())
+}
+
+fn private_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => return Ok(()),
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(cannot("make", folder, e));
+        }
+        Err(_) => {}
+    }
+    let meta = folder
+        .symlink_metadata()
+        .map_err(|e| cannot("read", folder, e))?;
+    if !meta.is_dir() || meta.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(Error::conflict(format!(
+            "{} is not netlab's folder; not touching it",
+            folder.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Locks the folder; `None` when it vanished meanwhile or is not there.
+fn lock_folder(make: bool) -> Result<Option<Flock<File>>> {
+    let folder = Path::new(FOLDER);
+    if make {
+        private_folder(folder)?;
+    }
+    let file = match File::open(folder) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(cannot("open", folder, e)),
+    };
+    let lock = Flock::lock(file, FlockArg::LockExclusive)
+        .map_err(|(_, e)| cannot("lock", folder, e.into()))?;
+    Ok(super::lock::same_file(&lock, folder).then_some(lock))
+}
+
+pub(super) fn cannot(what: &str, path: &Path, e: std::io::Error) -> Error {
+    let error = Error::machine(format!("cannot {what} {}", path.display()));
+    let error = if e.kind() == std::io::ErrorKind::PermissionDenied {
+        error.help("run netlab as root, as in `sudo netlab …`")
+    } else {
+        error
+    };
+    error.cause(anyhow::Error::new(e))
+}

@@ -1,0 +1,397 @@
+//! The journal: what will be done is on record before anything is done.
+//!
+//! One file per lab, one record per line, each with a checksum in front. The header and the whole plan are written and
+//! synced in one go, closed by an end mark; a plan without its end mark was never begun. Then each step leaves a line
+//! before it begins (with what it will overwrite) and one after it. These are not synced: a process that is killed loses
+//! nothing that it has written, and after a power cut the machine has nothing left to undo.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ground::cannot;
+use crate::error::{Error, Result};
+use crate::plan::{At, Before, Done, Outcome, Plan, Step};
+use crate::span::Source;
+
+/// The format that this netlab writes.
+pub const FORMAT: u32 = 1;
+/// Room for what a step's two records need beside the plan, so that a full disk cannot stop a `down`.
+const ROOM_PER_STEP: usize = 256;
+
+/// What a journal says about its lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The format.
+    pub format: u32,
+    /// The start of the machine that it belongs to.
+    pub boot_id: String,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// Who ran `up`.
+    pub user: String,
+    /// The lab file, by its full path; none for a lab inside the binary.
+    pub file: Option<PathBuf>,
+    /// The lab file's text at the time: checks and messages need it, and the file may have changed since.
+    pub source: Source,
+    /// With `--on-host`.
+    pub on_host: bool,
+    /// The lab's name, the links' group and the nodes.
+    pub plan: PlanHead,
+}
+
+/// A plan without its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanHead {
+    lab: crate::name::LabName,
+    group: u32,
+    nodes: Vec<At>,
+}
+
+impl PlanHead {
+    /// The head of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        PlanHead {
+            lab: plan.lab.clone(),
+            group: plan.group,
+            nodes: plan.nodes.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Record {
+    Header(Box<Header>),
+    Step(Box<Step>),
+    /// The plan is complete; so many steps.
+    Planned(usize),
+    Begin {
+        step: usize,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Before>,
+    },
+    Done {
+        step: usize,
+        done: Done,
+    },
+    /// The lab is up and was seen to be so.
+    Up,
+    /// Somebody began to take it down.
+    Down,
+}
+
+/// An open journal.
+pub struct Journal {
+    file: File,
+}
+
+/// A journal that was read.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What it says about the lab.
+    pub header: Header,
+    /// The plan; none when it was never written whole, so that nothing was done.
+    pub plan: Option<Plan>,
+    /// How far each step came.
+    pub outcomes: Vec<Outcome>,
+    /// The lab came up.
+    pub up: bool,
+    /// Somebody began to take it down.
+    pub going_down: bool,
+}
+
+impl Entry {
+    /// Up, and nobody has begun to take it down.
+    pub fn is_running(&self) -> bool {
+        self.up && !self.going_down
+    }
+    /// From before the machine was restarted: nothing of it is left but the journal.
+    pub fn is_stale(&self) -> bool {
+        self.header.boot_id != crate::kernel::machine::boot_id()
+    }
+    /// Changes nothing on the machine itself.
+    pub fn on_host(&self) -> bool {
+        self.header.on_host
+    }
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("journal")
+}
+
+fn line(record: &Record) -> Result<String> {
+    let json = serde_json::to_string(record)
+        .map_err(|e| Error::machine("cannot write the journal").cause(e))?;
+    Ok(format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())))
+}
+
+impl Journal {
+    /// Writes the header and the whole plan, and syncs them.
+    pub fn create(folder: &Path, header: &Header, plan: &Plan) -> Result<Journal> {
+        let path = path(folder);
+        let mut text = line(&Record::Header(Box::new(header.clone())))?;
+        for step in &plan.steps {
+            text.push_str(&line(&Record::Step(Box::new(step.clone())))?);
+        }
+        text.push_str(&line(&Record::Planned(plan.steps.len()))?);
+        let write = || -> std::io::Result<File> {
+            let mut file = OpenOptions::new()
+                .create(true)
+                .write(true)
+                .read(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&path)?;
+            let room = text.len() + plan.steps.len() * ROOM_PER_STEP + 4096;
+            reserve(&file, room)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_data()?;
+            Ok(file)
+        };
+        let file = write().map_err(|e| cannot("write", &path, e).note("nothing was changed"))?;
+        Ok(Journal { file })
+    }
+
+    /// Opens a journal to go on with it.
+    pub fn append_to(folder: &Path) -> Result<Journal> {
+        let path = path(folder);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|e| cannot("open", &path, e))?;
+        file.seek(SeekFrom::End(0))
+            .map_err(|e| cannot("read", &path, e))?;
+        Ok(Journal { file })
+    }
+
+    fn add(&mut self, record: &Record) -> std::io::Result<()> {
+        let text = line(record).map_err(|e| std::io::Error::other(e.to_string()))?;
+        self.file.write_all(text.as_bytes())
+    }
+
+    /// A step begins; what it will overwrite is on record.
+    pub fn begin(&mut self, step: usize, before: Option<Before>) -> std::io::Result<()> {
+        self.add(&Record::Begin { step, before })
+    }
+
+    /// A step is done.
+    pub fn done(&mut self, step: usize, done: Done) -> std::io::Result<()> {
+        self.add(&Record::Done { step, done })
+    }
+
+    /// The lab is up.
+    pub fn up(&mut self) -> std::io::Result<()> {
+        self.add(&Record::Up)
+    }
+
+    /// The lab goes down. On a full disk this is not on record, and nothing depends on it.
+    pub fn down(&mut self) {
+        let _ = self.add(&Record::Down);
+    }
+}
+
+/// Keeps room on the disk without changing the file's length.
+fn reserve(file: &File, bytes: usize) -> std::io::Result<()> {
+    use nix::fcntl::{FallocateFlags, fallocate};
+    let length = i64::try_from(bytes).unwrap_or(i64::MAX);
+    match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
+        // Some file systems cannot; then the room is whatever is left.
+        Ok(()) | Err(nix::errno::Errno::EOPNOTSUPP) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Removes a lab's journal: from here on there is nothing to take back.
+pub fn remove(folder: &Path) -> Result<()> {
+    let path = path(folder);
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(cannot("remove", &path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a lab's journal; `None` when there is none, or when it was torn before its header was whole.
+pub fn read(folder: &Path) -> Result<Option<Entry>> {
+    let path = path(folder);
+    let mut text = String::new();
+    match File::open(&path).and_then(|mut f| f.read_to_string(&mut text)) {
+        Ok(_) => Ok(parse(&text)?),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(cannot("read", &path, e)),
+    }
+}
+
+/// Reads records up to the first one that is not whole.
+pub fn parse(text: &str) -> Result<Option<Entry>> {
+    let mut records = text.split_inclusive('\n').map_while(record);
+    let Some(first) = records.next() else {
+        return Ok(None);
+    };
+    if let Some(format) = first
+        .pointer("/header/format")
+        .and_then(serde_json::Value::as_u64)
+        && format != u64::from(FORMAT)
+    {
+        return Err(Error::machine(format!(
+            "the journal has format {format}; this netlab knows {FORMAT}"
+        ))
+        .help("use the netlab that brought the lab up"));
+    }
+    let Ok(Record::Header(header)) = serde_json::from_value(first) else {
+        return Ok(None);
+    };
+    let mut steps = Vec::new();
+    let mut entry = Entry {
+        header: *header,
+        plan: None,
+        outcomes: Vec::new(),
+        up: false,
+        going_down: false,
+    };
+    for value in records {
+        let Ok(record) = serde_json::from_value::<Record>(value) else {
+            break;
+        };
+        match record {
+            Record::Header(_) => break,
+            Record::Step(step) => steps.push(*step),
+            Record::Planned(n) if n == steps.len() => {
+                let head = entry.header.plan.clone();
+                entry.outcomes = vec![Outcome::Untouched; n];
+                entry.plan = Some(Plan {
+                    lab: head.lab,
+                    group: head.group,
+                    nodes: head.nodes,
+                    steps: std::mem::take(&mut steps),
+                });
+            }
+            Record::Planned(_) => break,
+            Record::Begin { step, before } => {
+                if let Some(outcome) = entry.outcomes.get_mut(step) {
+                    *outcome = begun(outcome, before);
+                }
+            }
+            Record::Done { step, done } => {
+                if let Some(outcome) = entry.outcomes.get_mut(step) {
+                    *outcome = finished(outcome, done);
+                }
+            }
+            Record::Up => entry.up = true,
+            Record::Down => entry.going_down = true,
+        }
+    }
+    Ok(Some(entry))
+}
+
+/// A repair does steps again. What was there before netlab came is what the first record says.
+fn begun(outcome: &Outcome, before: Option<Before>) -> Outcome {
+    match outcome {
+        Outcome::Untouched => Outcome::Begun(before),
+        Outcome::Begun(first) => Outcome::Begun(first.clone().or(before)),
+        Outcome::Done(first, done) => Outcome::Done(first.clone().or(before), done.clone()),
+    }
+}
+
+fn finished(outcome: &Outcome, done: Done) -> Outcome {
+    match outcome {
+        Outcome::Untouched => Outcome::Done(None, done),
+        Outcome::Begun(before) | Outcome::Done(before, _) => Outcome::Done(before.clone(), done),
+    }
+}
+
+fn record(line: &str) -> Option<serde_json::Value> {
+    let (sum, json) = line.strip_suffix('\n')?.split_once(' ')?;
+    let sum = u32::from_str_radix(sum, 16).ok()?;
+    if sum != crc32fast::hash(json.as_bytes()) {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Mode, build};
+
+    fn written() -> (String, usize) {
+        let source = crate::labs::find("nat-lab").unwrap().source();
+        let (topology, _) = crate::topology::load(source.clone()).unwrap();
+        let plan = build(&topology, Mode::Isolated);
+        let header = Header {
+            format: FORMAT,
+            boot_id: "b".into(),
+            at: 0,
+            user: "root".into(),
+            file: None,
+            source,
+            on_host: false,
+            plan: PlanHead::of(&plan),
+        };
+        let mut text = line(&Record::Header(Box::new(header))).unwrap();
+        for step in &plan.steps {
+            text.push_str(&line(&Record::Step(Box::new(step.clone()))).unwrap());
+        }
+        text.push_str(&line(&Record::Planned(plan.steps.len())).unwrap());
+        let planned = text.len();
+        for i in 0..plan.steps.len() {
+            text.push_str(
+                &line(&Record::Begin {
+                    step: i,
+                    before: None,
+                })
+                .unwrap(),
+            );
+            text.push_str(
+                &line(&Record::Done {
+                    step: i,
+                    done: Done::Plain,
+                })
+                .unwrap(),
+            );
+        }
+        text.push_str(&line(&Record::Up).unwrap());
+        (text, planned)
+    }
+
+    #[test]
+    fn a_whole_journal_says_that_the_lab_is_up() {
+        let entry = parse(&written().0).unwrap().unwrap();
+        assert!(entry.is_running());
+        assert!(
+            entry
+                .outcomes
+                .iter()
+                .all(|o| matches!(o, Outcome::Done(..)))
+        );
+    }
+
+    #[test]
+    fn cut_anywhere_it_is_a_shorter_journal_and_never_a_wrong_one() {
+        let (text, planned) = written();
+        let whole = parse(&text).unwrap().unwrap();
+        for cut in (0..text.len()).filter(|c| text.is_char_boundary(*c)) {
+            let Some(entry) = parse(&text[..cut]).unwrap() else {
+                continue;
+            };
+            assert_eq!(entry.plan.is_some(), cut >= planned, "cut at {cut}");
+            assert!(!entry.up);
+            if let Some(plan) = &entry.plan {
+                assert_eq!(Some(plan), whole.plan.as_ref());
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_ends_the_journal_there() {
+        let (text, planned) = written();
+        let mut bytes = text.into_bytes();
+        bytes[planned + 20] ^= 1;
+        let entry = parse(&String::from_utf8_lossy(&bytes)).unwrap().unwrap();
+        assert!(entry.outcomes.iter().all(|o| *o == Outcome::Untouched));
+    }
+}

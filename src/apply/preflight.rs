@@ -1,0 +1,336 @@
+//! Before anything changes: may netlab do this, has the machine what the lab uses, is anything in the way?
+//!
+//! Only what the lab uses is looked at: a lab without firewall lines needs no iptables. All findings come at once.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::running;
+use crate::error::{Error, Result};
+use crate::ip::Family;
+use crate::kernel::{Linux, firewall, machine, netns};
+use crate::link::Kind;
+use crate::plan::{Op, Plan};
+use crate::topology::{Program, Topology};
+
+/// Root, or the capabilities.
+pub fn rights() -> Result<()> {
+    if machine::is_setuid() {
+        return Err(Error::machine(
+            "netlab must not be installed setuid: it would hand root to everybody",
+        )
+        .help("run it with sudo"));
+    }
+    let missing = machine::missing_capabilities();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let error = Error::machine(format!(
+        "this needs more rights: {} missing",
+        missing.join(", ")
+    ));
+    let in_container = std::path::Path::new("/.dockerenv").exists();
+    Err(if nix::unistd::geteuid().is_root() || in_container {
+        error.help("in a container, start it with `--cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_ADMIN --security-opt apparmor=unconfined`, or `--privileged`")
+    } else {
+        error.help("run it as root, as in `sudo netlab up …`")
+    })
+}
+
+/// Everything else.
+pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
+    programs(topology, plan)?;
+    ipv6(topology)?;
+    users(topology)?;
+    kinds(topology)?;
+    names(plan)?;
+    if plan.machine().is_some() {
+        on_host(topology, plan, kernel)?;
+    }
+    Ok(())
+}
+
+/// A program that is missing, and who needs it.
+fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
+    let mut needed: BTreeMap<String, (Option<&'static str>, String)> = BTreeMap::new();
+    let mut need = |program: &str, package: Option<&'static str>, by: String| {
+        needed
+            .entry(program.to_string())
+            .or_insert((package.or_else(|| machine::package(program)), by));
+    };
+    for step in &plan.steps {
+        match &step.op {
+            Op::LoadRules { at, family, .. } => {
+                let by = format!("{} ({})", at.node, topology.source.at(step.from));
+                let v6 = *family == Family::V6;
+                need(
+                    if v6 {
+                        "ip6tables-restore"
+                    } else {
+                        "iptables-restore"
+                    },
+                    None,
+                    by.clone(),
+                );
+                if at.netns.is_none() && uses_nft() {
+                    need("nft", None, by);
+                }
+            }
+            Op::StartService { at, name, service } => {
+                if let Program::Run(argv) = &service.program {
+                    need(
+                        &argv[0],
+                        None,
+                        format!(
+                            "service {name} of {} ({})",
+                            at.node,
+                            topology.source.at(step.from)
+                        ),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    for check in &topology.checks {
+        for (program, package) in check.kind.programs() {
+            need(
+                &program,
+                package,
+                format!("a check ({})", topology.source.at(check.span)),
+            );
+        }
+    }
+    let missing: Vec<_> = needed
+        .into_iter()
+        .filter(|(program, _)| machine::find_program(program).is_none())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing
+        .iter()
+        .map(|(program, _)| format!("`{program}`"))
+        .collect();
+    let mut error = Error::machine(format!("not installed: {}", names.join(", ")));
+    for (program, (_, by)) in &missing {
+        error = error.note(format!("{program} is needed by {by}"));
+    }
+    let mut packages: Vec<&str> = missing
+        .iter()
+        .filter_map(|(_, (package, _))| *package)
+        .collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if !packages.is_empty() {
+        error = error.help(format!("apt install {}", packages.join(" ")));
+    }
+    Err(error)
+}
+
+/// The iptables of this machine writes nftables, whose empty tables only `nft` can remove.
+fn uses_nft() -> bool {
+    let Some(path) = machine::find_program("iptables") else {
+        return false;
+    };
+    path.canonicalize()
+        .is_ok_and(|p| p.to_string_lossy().contains("nft"))
+}
+
+fn ipv6(topology: &Topology) -> Result<()> {
+    let user = topology.nodes.iter().find(|(_, node)| node.ipv6);
+    match user {
+        Some((name, node)) if !std::path::Path::new("/proc/sys/net/ipv6").exists() => Err(
+            Error::machine("IPv6 is disabled on this machine (kernel parameter ipv6.disable=1)")
+                .place(&topology.source, node.span, format!("`{name}` uses IPv6"))
+                .help("start the machine without that parameter"),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn users(topology: &Topology) -> Result<()> {
+    for (node, settings) in &topology.nodes {
+        for (name, service) in &settings.services {
+            let Some(user) = &service.user else { continue };
+            if !matches!(nix::unistd::User::from_name(user), Ok(Some(_))) {
+                return Err(Error::machine(format!(
+                    "service `{name}` of `{node}`: there is no user `{user}` on this machine"
+                ))
+                .place(&topology.source, service.span, ""));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the kernel has the kinds of links that the lab uses.
+fn kinds(topology: &Topology) -> Result<()> {
+    let mut wanted: BTreeMap<&'static str, crate::span::Span> = BTreeMap::new();
+    for node in topology.nodes.values() {
+        for interface in node.interfaces.values() {
+            if !matches!(interface.kind, Kind::Loopback) {
+                wanted
+                    .entry(interface.kind.word())
+                    .or_insert(interface.span);
+            }
+        }
+    }
+    for (kind, span) in wanted {
+        if crate::kernel::lacks_kind(kind) {
+            return Err(Error::machine(format!("this kernel cannot make links of kind `{kind}`"))
+                .place(&topology.source, span, "needed here")
+                .help(format!("load the module (`modprobe {kind}`), or use a machine whose kernel has it; nothing was changed")));
+        }
+    }
+    Ok(())
+}
+
+/// Names that netlab is about to take.
+fn names(plan: &Plan) -> Result<()> {
+    let mut taken = Vec::new();
+    for at in &plan.nodes {
+        let Some(name) = &at.netns else { continue };
+        if netns::exists(name) {
+            taken.push((
+                name,
+                format!(
+                    "{} exists and was not made by netlab",
+                    netns::path(name).display()
+                ),
+            ));
+        }
+        let etc = std::path::Path::new(netns::ETC).join(name);
+        let writes = plan
+            .steps
+            .iter()
+            .any(|s| matches!(&s.op, Op::WriteFile { at: a, .. } if a == at));
+        if writes && etc.exists() {
+            taken.push((
+                name,
+                format!("{} exists and was not made by netlab", etc.display()),
+            ));
+        }
+    }
+    let Some((first, _)) = taken.first() else {
+        return Ok(());
+    };
+    let mut error = Error::conflict(format!(
+        "{} of the names that `{}` needs {} taken",
+        taken.len(),
+        plan.lab,
+        if taken.len() == 1 { "is" } else { "are" }
+    ));
+    for (_, why) in &taken {
+        error = error.note(format!("{why}; not touching it"));
+    }
+    let other = running::all().into_iter().find(|r| {
+        r.name != *plan.lab
+            && r.entry
+                .plan
+                .iter()
+                .flat_map(|p| &p.nodes)
+                .any(|at| at.netns.as_ref() == Some(*first))
+    });
+    Err(match other {
+        Some(other) => error.help(format!("lab `{0}` has it: `netlab down {0}`", other.name)),
+        None => error.help(format!("if nobody needs it: `ip netns del {first}`")),
+    })
+}
+
+/// With `--on-host`: what of the machine would be in the way.
+fn on_host(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
+    if let Some(other) = running::all()
+        .into_iter()
+        .find(|r| r.name != *plan.lab && r.entry.on_host() && !r.entry.is_stale())
+    {
+        return Err(Error::conflict(format!(
+            "lab `{}` is up with --on-host; one at a time",
+            other.name
+        ))
+        .help(format!("`netlab down {}` first", other.name)));
+    }
+    let machine = kernel
+        .observe_machine()
+        .map_err(|r| Error::machine("cannot read this machine's network").cause(r))?;
+    for (name, node) in topology.nodes.iter().filter(|(_, node)| node.host) {
+        for (dev, interface) in node
+            .interfaces
+            .iter()
+            .filter(|(_, i)| !matches!(i.kind, Kind::Loopback))
+        {
+            if machine.links.contains_key(dev.as_str()) {
+                return Err(Error::conflict(format!(
+                    "this machine already has an interface `{dev}`; not touching it"
+                ))
+                .place(&topology.source, interface.span, "")
+                .help("rename the lab's interface, or leave out --on-host"));
+            }
+            for address in &interface.addresses {
+                if let Some(route) = overlapping(&machine.connected, &address.net) {
+                    return Err(Error::conflict(format!(
+                        "{} overlaps this machine's own network: {route}",
+                        address.net.trunc()
+                    ))
+                    .place(&topology.source, address.span, "")
+                    .help("give the lab another network, or leave out --on-host"));
+                }
+            }
+        }
+        for route in &node.routes {
+            if machine.has_route(&route.value) {
+                return Err(Error::conflict(format!(
+                    "this machine already has a route to {}",
+                    if route.is_default() {
+                        "everywhere (default)".into()
+                    } else {
+                        route.to.to_string()
+                    }
+                ))
+                .place(&topology.source, route.span, "")
+                .help("name the one network that the lab needs instead, or leave out --on-host"));
+            }
+        }
+        for (span, what) in node
+            .hosts
+            .iter()
+            .map(|h| (h.span, "hosts"))
+            .chain(node.resolv_conf.iter().map(|r| (r.span, "dns")))
+        {
+            return Err(Error::usage(format!(
+                "`{what}` of `{name}` would change /etc of this machine"
+            ))
+            .place(&topology.source, span, "")
+            .help("leave it out of the host node, or leave out --on-host"));
+        }
+    }
+    forward_policy(topology)
+}
+
+fn overlapping(networks: &[(IpNet, String)], net: &IpNet) -> Option<String> {
+    let both = |other: &IpNet| other.contains(&net.network()) || net.contains(&other.network());
+    networks
+        .iter()
+        .find(|(other, _)| both(other))
+        .map(|(other, dev)| format!("{other} on {dev}"))
+}
+
+/// Docker sets the FORWARD policy to DROP, and an accept elsewhere does not override it.
+fn forward_policy(topology: &Topology) -> Result<()> {
+    let forwards = topology.nodes.values().any(|n| {
+        n.host
+            && n.sysctls
+                .iter()
+                .any(|s| s.path == "net/ipv4/ip_forward" && s.value.value == "1")
+    });
+    if !forwards || machine::find_program("iptables-save").is_none() {
+        return Ok(());
+    }
+    let shown = firewall::shown(Family::V4).unwrap_or_default();
+    if shown.iter().any(|l| l == "-t filter -P FORWARD DROP") {
+        return Err(Error::conflict("this machine's firewall drops forwarded packets (iptables -P FORWARD DROP; Docker sets that)")
+            .help("bring the lab up without --on-host: inside its own namespaces Docker is not in the way"));
+    }
+    Ok(())
+}

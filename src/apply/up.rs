@@ -1,0 +1,301 @@
+//! Up: all or nothing.
+//!
+//! Look first (preflight), write the whole plan down, carry it out step by step, read the kernel back. At the first
+//! refusal, and on Ctrl-C, everything that was begun is taken back.
+
+use std::time::{Duration, Instant};
+
+use super::journal::{Entry, FORMAT, Header, Journal, PlanHead};
+use super::running::Found;
+use super::{Event, down, failpoint, ground, journal, lock, preflight, refused, stop};
+use crate::error::{Error, Kind, Result};
+use crate::kernel::{Kernel, Linux, Refusal, machine};
+use crate::plan::{Done, Mode, Outcome, Plan, expect};
+use crate::state::{State, diff};
+use crate::topology::Topology;
+
+/// How `up` is done.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Who plays the `host` node.
+    pub mode: Mode,
+    /// Leave everything in place when a step fails.
+    pub keep: bool,
+    /// Take a lab of the same name down first when its file has changed.
+    pub replace: bool,
+}
+
+/// What `up` came to.
+#[derive(Debug, Clone)]
+pub struct Up {
+    /// It was up already, unchanged and whole.
+    pub already: bool,
+    /// How long it took, without waiting for the lock.
+    pub took: Duration,
+    /// Steps carried out.
+    pub steps: usize,
+}
+
+/// Brings a lab up.
+pub fn up(
+    found: &Found,
+    topology: &Topology,
+    plan: &Plan,
+    options: Options,
+    say: &mut dyn FnMut(Event<'_>),
+) -> Result<Up> {
+    preflight::rights()?;
+    let lab = topology.name.as_str();
+    let Some(lock) = lock::take(lab, true, |text| say(Event::Note(text)))? else {
+        return Err(Error::machine(format!("cannot lock lab `{lab}`")));
+    };
+    let begun = Instant::now();
+    if let Some(answer) = settle_with_present(lab, found, plan, options, &lock, say)? {
+        return Ok(answer);
+    }
+    let result = fresh(found, topology, plan, options, &lock, say);
+    match result {
+        Ok(steps) => Ok(Up {
+            already: false,
+            took: begun.elapsed(),
+            steps,
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is there under that name already: the same lab, another one, or the remains of an interrupted `up`.
+fn settle_with_present(
+    lab: &str,
+    found: &Found,
+    plan: &Plan,
+    options: Options,
+    lock: &lock::Lock,
+    say: &mut dyn FnMut(Event<'_>),
+) -> Result<Option<Up>> {
+    let Some(entry) = journal::read(&lock.folder)? else {
+        return Ok(None);
+    };
+    if entry.is_stale() {
+        say(Event::Note(format!(
+            "`{lab}` was up before this machine was restarted; bringing it up again"
+        )));
+        down::down_locked(lab, lock)?;
+        return Ok(None);
+    }
+    if !entry.is_running() {
+        say(Event::Note(format!(
+            "an earlier `up` or `down` of `{lab}` was interrupted; cleaning up first"
+        )));
+        down::down_locked(lab, lock)?;
+        return Ok(None);
+    }
+    let same = entry.plan.as_ref() == Some(plan);
+    if same {
+        let drift = drift(&entry, lock)?;
+        if drift.is_empty() {
+            return Ok(Some(Up {
+                already: true,
+                took: Duration::ZERO,
+                steps: 0,
+            }));
+        }
+        let n = drift.len();
+        return Err(Error::conflict(format!(
+            "lab `{lab}` is up, but {n} {} not as it should be",
+            if n == 1 { "thing is" } else { "things are" }
+        ))
+        .help(format!(
+            "`netlab status {lab}` shows them, `netlab repair {lab}` mends them"
+        )));
+    }
+    if options.replace {
+        say(Event::Note(format!("taking down `{lab}` as it was")));
+        down::down_locked(lab, lock)?;
+        return Ok(None);
+    }
+    let other = entry.header.file != found.file;
+    let what = if entry.on_host() != (plan.machine().is_some()) {
+        "in the other mode (`--on-host`)".to_string()
+    } else if other {
+        format!("from {}", entry.header.source.name)
+    } else {
+        "from an earlier version of its file".to_string()
+    };
+    Err(Error::conflict(format!(
+        "lab `{lab}` is up already, {what} (by {})",
+        entry.header.user
+    ))
+    .help(format!(
+        "`netlab down {lab}` first, or `netlab up {lab} --replace`"
+    )))
+}
+
+fn drift(entry: &Entry, lock: &lock::Lock) -> Result<Vec<crate::state::Drift>> {
+    super::status::drift(entry, &lock.folder)
+}
+
+fn header(found: &Found, topology: &Topology, plan: &Plan) -> Header {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let user = std::env::var("SUDO_USER").ok().filter(|u| !u.is_empty());
+    let own = || {
+        nix::unistd::User::from_uid(nix::unistd::getuid())
+            .ok()
+            .flatten()
+            .map(|u| u.name)
+    };
+    Header {
+        format: FORMAT,
+        boot_id: machine::boot_id(),
+        at: now,
+        user: user.or_else(own).unwrap_or_else(|| "root".into()),
+        file: found.file.clone(),
+        source: topology.source.clone(),
+        on_host: plan.machine().is_some(),
+        plan: PlanHead::of(plan),
+    }
+}
+
+fn fresh(
+    found: &Found,
+    topology: &Topology,
+    plan: &Plan,
+    options: Options,
+    lock: &lock::Lock,
+    say: &mut dyn FnMut(Event<'_>),
+) -> Result<usize> {
+    let lab = topology.name.as_str();
+    let clear = |error: Error| -> Error {
+        match ground::clear(lab) {
+            Ok(()) => error,
+            Err(other) => error.note(other.to_string()),
+        }
+    };
+    let mut kernel =
+        Linux::new(&lock.folder.join("log")).map_err(|r| clear(Error::machine(r.to_string())))?;
+    preflight::look(topology, plan, &mut kernel).map_err(clear)?;
+    let mut journal =
+        Journal::create(&lock.folder, &header(found, topology, plan), plan).map_err(clear)?;
+    let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
+    let injected = failpoint::at("journal", 0).map_err(|r| Error::machine(r.to_string()));
+    let result = injected
+        .and_then(|()| {
+            carry_out(
+                &mut kernel,
+                plan,
+                &mut journal,
+                &mut outcomes,
+                topology,
+                say,
+            )
+        })
+        .and_then(|()| {
+            kernel
+                .settle(plan)
+                .map_err(|(i, refusal)| service_died(plan, i, topology, &refusal))?;
+            prove(&mut kernel, plan, &outcomes)
+        })
+        .and_then(|()| {
+            journal
+                .up()
+                .map_err(|e| Error::machine("cannot write the journal").cause(e))
+        });
+    let Err(error) = result else {
+        return Ok(plan.steps.len());
+    };
+    if options.keep && error.kind() != Kind::Interrupted {
+        return Err(error.help(format!(
+            "everything up to here was kept; `netlab down {lab}` removes it"
+        )));
+    }
+    say(Event::Note("taking back what was done".into()));
+    let left = down::take_back(&mut kernel, plan, &outcomes);
+    if left.is_empty() {
+        return Err(clear(
+            error.note("everything was taken back; nothing is left"),
+        ));
+    }
+    let mut error = error;
+    for note in &down::left_behind(lab, &left).detail().notes {
+        error = error.note(format!("left behind: {note}"));
+    }
+    Err(error.help(format!("`netlab down {lab}` tries again")))
+}
+
+fn service_died(plan: &Plan, step: usize, topology: &Topology, refusal: &Refusal) -> Error {
+    match plan.steps.get(step) {
+        Some(step) => refused(step, &topology.source, refusal),
+        None => Error::machine(refusal.to_string()),
+    }
+}
+
+/// Carries out the steps on any machine. What was begun is in `outcomes`, whatever happens.
+pub fn carry_out<K: Kernel>(
+    kernel: &mut K,
+    plan: &Plan,
+    journal: &mut Journal,
+    outcomes: &mut [Outcome],
+    topology: &Topology,
+    say: &mut dyn FnMut(Event<'_>),
+) -> Result<()> {
+    let of = plan.steps.len();
+    for (n, step) in plan.steps.iter().enumerate() {
+        if stop::requested() {
+            return Err(Error::new(Kind::Interrupted, "interrupted"));
+        }
+        say(Event::Step {
+            n,
+            of,
+            op: &step.op,
+        });
+        let refused = |refusal: Refusal| refused(step, &topology.source, &refusal);
+        let lost = |e: std::io::Error| Error::machine("cannot write the journal").cause(e);
+        let before = kernel.before(&step.op).map_err(refused)?;
+        journal.begin(n, before.clone()).map_err(lost)?;
+        outcomes[n] = Outcome::Begun(before.clone());
+        let done = failpoint::at("up", n)
+            .and_then(|()| kernel.perform(plan, &step.op))
+            .map_err(refused)?;
+        failpoint::at("done", n).map_err(refused)?;
+        journal.done(n, done.clone()).map_err(lost)?;
+        outcomes[n] = Outcome::Done(before, done);
+    }
+    if stop::requested() {
+        return Err(Error::new(Kind::Interrupted, "interrupted"));
+    }
+    Ok(())
+}
+
+/// What should be there: the plan's picture, with the firewall as the kernel showed it right after it was loaded.
+/// iptables writes rules in its own way, and only it knows which.
+pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
+    let mut state = expect(plan);
+    for (step, outcome) in plan.steps.iter().zip(outcomes) {
+        if let (crate::plan::Op::LoadRules { at, family, .. }, Some(Done::Shown(shown))) =
+            (&step.op, outcome.done())
+            && let Some(node) = state.nodes.get_mut(at.node.as_str())
+        {
+            node.firewall.insert(*family, shown.clone());
+        }
+    }
+    state
+}
+
+/// Reads the kernel back. A difference right after a clean run is netlab's own mistake, or somebody else's hand.
+fn prove(kernel: &mut Linux, plan: &Plan, outcomes: &[Outcome]) -> Result<()> {
+    let expected = expected(plan, outcomes);
+    let actual = kernel
+        .observe(plan)
+        .map_err(|r| Error::machine("cannot read back what was made").cause(r))?;
+    let drift = diff(&expected, &actual);
+    if drift.is_empty() {
+        return Ok(());
+    }
+    let mut error = Error::machine("the kernel does not show what was made");
+    for drift in &drift {
+        error = error.note(format!("{}: {drift}", drift.node));
+    }
+    Err(error.help("does something else on this machine change new interfaces (NetworkManager, udev, another netlab)?"))
+}

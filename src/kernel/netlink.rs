@@ -1,0 +1,195 @@
+//! A blocking rtnetlink socket: requests in flight, answers in order, the kernel's explanations kept.
+//!
+//! rtnetlink's `Handle` sends one request per poll and drops the extended ack, which is where the kernel says what was
+//! wrong ("Nexthop has invalid gateway"). So its message builders are used and the socket is our own. Requests go out
+//! in datagrams of a bounded number of messages: every message brings an answer, and they must fit the receive buffer.
+
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::Refusal;
+
+/// Messages in one datagram: their answers fit the receive buffer many times over.
+const IN_FLIGHT: usize = 64;
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// NLMSGERR_ATTR_MSG: the explanation, a string.
+const ATTR_MSG: u16 = 1;
+
+/// A socket to the routing part of one namespace's kernel.
+pub struct Netlink {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Netlink {
+    /// Opens a socket in the namespace of the calling thread.
+    pub fn open() -> std::io::Result<Netlink> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        // Both are refinements: an old kernel without them still answers, only with fewer words.
+        let _ = socket.set_ext_ack(true);
+        let _ = socket.set_cap_ack(true);
+        let _ = socket.set_rx_buf_sz(RECEIVE_BUFFER as u32);
+        Ok(Netlink {
+            socket,
+            sequence: 0,
+        })
+    }
+
+    /// Sends requests and gives each one's answer, in order. The kernel goes on after one that it refuses.
+    pub fn request(
+        &mut self,
+        requests: Vec<(RouteNetlinkMessage, u16)>,
+    ) -> Vec<Result<(), Refusal>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            let batch: Vec<_> = requests.by_ref().take(IN_FLIGHT).collect();
+            let n = batch.len();
+            match self.send(batch) {
+                Ok(first) => answers.extend(self.acknowledgements(first, n)),
+                Err(e) => answers.extend(std::iter::repeat_n(Err(Refusal::from(e)), n)),
+            }
+        }
+        answers
+    }
+
+    /// Sends one request.
+    pub fn one(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
+        self.request(vec![(request, flags)])
+            .pop()
+            .unwrap_or_else(|| Err(Refusal::new("no answer")))
+    }
+
+    fn send(&mut self, batch: Vec<(RouteNetlinkMessage, u16)>) -> std::io::Result<u32> {
+        let first = self.sequence.wrapping_add(1);
+        let mut buffer = Vec::new();
+        for (request, flags) in batch {
+            self.sequence = self.sequence.wrapping_add(1);
+            append(
+                &mut buffer,
+                request,
+                NLM_F_REQUEST | NLM_F_ACK | flags,
+                self.sequence,
+            );
+        }
+        self.socket.send(&buffer, 0)?;
+        Ok(first)
+    }
+
+    fn acknowledgements(&mut self, first: u32, n: usize) -> Vec<Result<(), Refusal>> {
+        let mut answers: Vec<Option<Result<(), Refusal>>> = vec![None; n];
+        while answers.iter().any(Option::is_none) {
+            let received = match self.socket.recv_from_full() {
+                Ok((bytes, _)) => bytes,
+                Err(e) => {
+                    let lost = Err(Refusal::from(e));
+                    return answers
+                        .into_iter()
+                        .map(|a| a.unwrap_or_else(|| lost.clone()))
+                        .collect();
+                }
+            };
+            for (header, payload) in messages(&received) {
+                let at = header.sequence_number.wrapping_sub(first) as usize;
+                if let (NetlinkPayload::Error(error), Some(answer)) = (payload, answers.get_mut(at))
+                {
+                    *answer = Some(match error.code {
+                        None => Ok(()),
+                        Some(code) => Err(Refusal::errno(-code.get(), explanation(&error.header))),
+                    });
+                }
+            }
+        }
+        answers.into_iter().flatten().collect()
+    }
+
+    /// Asks for everything of a kind.
+    pub fn dump(
+        &mut self,
+        request: RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut buffer = Vec::new();
+        append(
+            &mut buffer,
+            request,
+            NLM_F_REQUEST | NLM_F_DUMP,
+            self.sequence,
+        );
+        self.socket.send(&buffer, 0)?;
+        let mut all = Vec::new();
+        loop {
+            let (received, _) = self.socket.recv_from_full()?;
+            for (header, payload) in messages(&received) {
+                if header.sequence_number != self.sequence {
+                    continue;
+                }
+                match payload {
+                    NetlinkPayload::InnerMessage(message) => all.push(message),
+                    NetlinkPayload::Done(_) => return Ok(all),
+                    NetlinkPayload::Error(error) => {
+                        let code = error.code.map_or(0, |c| -c.get());
+                        return if code == 0 {
+                            Ok(all)
+                        } else {
+                            Err(Refusal::errno(code, explanation(&error.header)))
+                        };
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn append(buffer: &mut Vec<u8>, request: RouteNetlinkMessage, flags: u16, sequence: u32) {
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
+    header.sequence_number = sequence;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    message.finalize();
+    let start = buffer.len();
+    // Messages in a datagram begin at multiples of four bytes.
+    buffer.resize(start + message.buffer_len().next_multiple_of(4), 0);
+    message.serialize(&mut buffer[start..]);
+}
+
+/// The messages of one datagram; one that cannot be parsed (a newer kernel's) is passed over.
+fn messages(received: &[u8]) -> Vec<(NetlinkHeader, NetlinkPayload<RouteNetlinkMessage>)> {
+    let mut list = Vec::new();
+    let mut rest = received;
+    while let Some(length) = rest
+        .get(..4)
+        .and_then(|b| Some(u32::from_ne_bytes(b.try_into().ok()?) as usize))
+    {
+        if length < 16 || length > rest.len() {
+            break;
+        }
+        if let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&rest[..length]) {
+            list.push((message.header, message.payload));
+        }
+        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+    }
+    list
+}
+
+/// With NETLINK_CAP_ACK the answer echoes only the 16-byte header of the request; the attributes follow it.
+fn explanation(echo: &[u8]) -> Option<String> {
+    let mut rest = echo.get(16..)?;
+    while rest.len() >= 4 {
+        let length = u16::from_ne_bytes([rest[0], rest[1]]) as usize;
+        let kind = u16::from_ne_bytes([rest[2], rest[3]]) & 0x3fff;
+        let value = rest.get(4..length)?;
+        if kind == ATTR_MSG {
+            let text = value.split(|b| *b == 0).next().unwrap_or_default();
+            return Some(String::from_utf8_lossy(text).into_owned()).filter(|t| !t.is_empty());
+        }
+        rest = rest.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}

@@ -1,0 +1,154 @@
+//! Network namespaces by name, as `ip netns` has them: files below /run/netns on which a namespace is mounted.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, umount2};
+
+use super::Refusal;
+use super::diver::Diver;
+use crate::plan::Identity;
+
+/// Where namespaces have their names.
+pub const FOLDER: &str = "/run/netns";
+/// Where iproute2 looks for files that programs in a namespace see below /etc.
+pub const ETC: &str = "/etc/netns";
+
+/// The file of a namespace.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(FOLDER).join(name)
+}
+
+/// Whether something stands under the name, a namespace or not.
+pub fn exists(name: &str) -> bool {
+    path(name).symlink_metadata().is_ok()
+}
+
+/// Makes a namespace under a name that is free.
+pub fn create(name: &str) -> Result<File, Refusal> {
+    if exists(name) {
+        // netns-rs would mount over it.
+        return Err(Refusal::errno(
+            libc::EEXIST,
+            Some(format!("{} is there already", path(name).display())),
+        ));
+    }
+    let made = netns_rs::NetNs::new(name).map_err(|e| refusal(&e))?;
+    made.file().try_clone().map_err(Refusal::from)
+}
+
+fn refusal(error: &netns_rs::Error) -> Refusal {
+    let text = error.to_string();
+    let limit = text.contains("os error 28") || text.contains("ENOSPC");
+    if limit {
+        let most = std::fs::read_to_string("/proc/sys/user/max_net_namespaces").unwrap_or_default();
+        return Refusal::errno(
+            libc::ENOSPC,
+            Some(format!(
+                "the limit user.max_net_namespaces ({}) is reached",
+                most.trim()
+            )),
+        );
+    }
+    Refusal::new(text)
+}
+
+/// Opens a namespace by its name; `None` when the name is gone.
+pub fn open(name: &str) -> Result<Option<File>, Refusal> {
+    match File::open(path(name)) {
+        Ok(file) if is_namespace(&file) => Ok(Some(file)),
+        Ok(_) => Ok(None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Refusal::from(e).about(path(name).display())),
+    }
+}
+
+/// A name without a namespace mounted on it is an ordinary empty file.
+fn is_namespace(file: &File) -> bool {
+    nix::sys::statfs::fstatfs(file)
+        .is_ok_and(|s| s.filesystem_type() == nix::sys::statfs::NSFS_MAGIC)
+}
+
+/// Who a namespace is.
+pub fn identity(diver: &Diver, file: &File) -> Result<Identity, Refusal> {
+    let inode = file.metadata()?.ino();
+    let cookie = diver.within(Some(file), cookie)?;
+    Ok(Identity { inode, cookie })
+}
+
+/// SO_NETNS_COOKIE of the calling thread's namespace; 0 before Linux 5.14.
+fn cookie() -> u64 {
+    const SO_NETNS_COOKIE: libc::c_int = 71;
+    let Ok(socket) = std::net::UdpSocket::bind("127.0.0.1:0").or_else(|_| unbound()) else {
+        return 0;
+    };
+    let mut value: u64 = 0;
+    let mut length = size_of::<u64>() as libc::socklen_t;
+    // SAFETY: `value` is 8 bytes long and `length` says so; the descriptor is open for the length of the call.
+    let code = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            std::ptr::from_mut(&mut value).cast(),
+            &mut length,
+        )
+    };
+    if code == 0 { value } else { 0 }
+}
+
+/// `lo` is down in a new namespace, and 127.0.0.1 cannot be bound; any socket will do.
+fn unbound() -> std::io::Result<std::net::UdpSocket> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    Ok(socket.into())
+}
+
+/// Takes the name away. The namespace itself lives on while a process or an open file holds it.
+pub fn remove(name: &str) -> Result<(), Refusal> {
+    let path = path(name);
+    // Somebody may have mounted it twice; a plain file is not mounted at all.
+    while umount2(&path, MntFlags::MNT_DETACH).is_ok() {}
+    match std::fs::remove_file(&path) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Refusal::from(e).about(path.display())),
+    }
+}
+
+/// The names of all namespaces.
+pub fn names() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(FOLDER) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether the folder is a mount of its own, which the first `ip netns add` after boot makes it.
+pub fn folder_is_mounted() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().any(|l| l.split(' ').nth(4) == Some(FOLDER))
+}
+
+/// Takes the folder's own mount away again, and the folder, when nothing is left in it.
+pub fn remove_folder(mount: bool, folder: bool) {
+    if !names().is_empty() {
+        return;
+    }
+    if mount {
+        while folder_is_mounted() {
+            if umount2(FOLDER, MntFlags::MNT_DETACH).is_err() {
+                break;
+            }
+        }
+    }
+    if folder {
+        let _ = std::fs::remove_dir(FOLDER);
+    }
+}

@@ -1,0 +1,336 @@
+//! What takes a plan back, from what is known of each step.
+//!
+//! Pure: the journal says which steps were begun and what they came to, this says what has to be undone, in which order.
+//! Absent is success everywhere, and nothing is undone by its name alone: a namespace by its identity, a link by the
+//! lab's group and its MAC, a rule on the machine by its comment.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{At, Op, Plan};
+use crate::ip::iptables::{Line, Verb};
+use crate::ip::{Address, Family, Mac, Neighbor, Route, Rule};
+use crate::name::IfName;
+
+/// Who a network namespace is: inode numbers are reused at once, the cookie is unique until the machine restarts
+/// (Linux 5.14; 0 before that).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Inode of the namespace.
+    pub inode: u64,
+    /// SO_NETNS_COOKIE.
+    pub cookie: u64,
+}
+
+/// A process: the number alone is reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process number.
+    pub pid: i32,
+    /// When it started, in clock ticks since boot.
+    pub started: u64,
+}
+
+/// What was there before a step changed it; written down before the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Before {
+    /// Kernel settings of the machine, path → value.
+    Sysctls(BTreeMap<String, String>),
+    /// The machine's nftables tables, and the text of its rules.
+    Firewall {
+        /// `ip nat`, `ip filter`, …
+        tables: Vec<String>,
+    },
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// Nothing that anybody needs to know.
+    Plain,
+    /// A namespace.
+    Netns(Identity),
+    /// A program.
+    Started(Process),
+    /// Firewall lines, as `iptables-save` shows them.
+    Shown(Vec<String>),
+}
+
+/// How far a step came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Outcome {
+    /// Never begun: nothing to undo.
+    #[default]
+    Untouched,
+    /// Begun; whether it took effect nobody knows.
+    Begun(Option<Before>),
+    /// Done.
+    Done(Option<Before>, Done),
+}
+
+impl Outcome {
+    fn before(&self) -> Option<&Before> {
+        match self {
+            Outcome::Begun(before) | Outcome::Done(before, _) => before.as_ref(),
+            Outcome::Untouched => None,
+        }
+    }
+    /// What it came to, when it came to something.
+    pub fn done(&self) -> Option<&Done> {
+        match self {
+            Outcome::Done(_, done) => Some(done),
+            Outcome::Untouched | Outcome::Begun(_) => None,
+        }
+    }
+}
+
+/// One thing to take back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)] // the fields say what their types say
+pub enum Undo {
+    /// End every process inside a namespace, whoever started it.
+    EndProcesses {
+        netns: String,
+        identity: Option<Identity>,
+    },
+    /// End a program that runs on the machine itself, with what it started: they carry the lab's mark.
+    EndMarked {
+        mark: String,
+        process: Option<Process>,
+    },
+    /// Take rules off the machine, and the tables that were not there before.
+    DeleteRules {
+        family: Family,
+        lines: Vec<Line>,
+        tables_before: Option<Vec<String>>,
+    },
+    /// Take a route off the machine.
+    DeleteRoute { route: Route },
+    /// Take a policy rule off the machine.
+    DeleteRule { rule: Rule },
+    /// Take a neighbour off the machine.
+    DeleteNeighbor { neighbor: Neighbor },
+    /// Take an address off a link of the machine that is not ours.
+    DeleteAddress { dev: IfName, address: Address },
+    /// Put kernel settings of the machine back.
+    RestoreSysctls {
+        path: String,
+        set: String,
+        before: BTreeMap<String, String>,
+    },
+    /// Delete the lab's links on the machine: those of its group that have one of these addresses.
+    DeleteLinks { group: u32, macs: Vec<Mac> },
+    /// Delete every link of the lab inside a namespace.
+    DeleteLinksIn {
+        netns: String,
+        identity: Option<Identity>,
+        group: u32,
+    },
+    /// Drop a namespace. Without an identity, it was being made when netlab died: it is ours only if it is empty.
+    DropNetns {
+        netns: String,
+        identity: Option<Identity>,
+    },
+    /// Remove a file that programs in a node saw.
+    RemoveFile { netns: Option<String>, name: String },
+}
+
+/// What takes the plan back. `outcome` says how far each step came.
+pub fn undo<'o>(plan: &Plan, outcome: impl Fn(usize) -> &'o Outcome) -> Vec<Undo> {
+    let touched: Vec<(&Op, &Outcome)> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(i, step)| (&step.op, outcome(i)))
+        .filter(|(_, outcome)| **outcome != Outcome::Untouched)
+        .collect();
+    let namespaces: Vec<(String, Option<Identity>)> = touched
+        .iter()
+        .filter_map(|(op, o)| namespace(op, o))
+        .collect();
+
+    let mut list = Vec::new();
+    for (netns, identity) in &namespaces {
+        list.push(Undo::EndProcesses {
+            netns: netns.clone(),
+            identity: *identity,
+        });
+    }
+    list.extend(
+        touched
+            .iter()
+            .rev()
+            .filter_map(|(op, o)| machine_process(op, o, plan)),
+    );
+    list.extend(
+        touched
+            .iter()
+            .rev()
+            .filter_map(|(op, o)| machine_rules(op, o)),
+    );
+    list.extend(
+        touched
+            .iter()
+            .rev()
+            .filter_map(|(op, _)| machine_routing(op)),
+    );
+    list.extend(
+        touched
+            .iter()
+            .rev()
+            .filter_map(|(op, o)| machine_sysctl(op, o)),
+    );
+    let macs: Vec<Mac> = touched.iter().flat_map(|(op, _)| macs(op)).collect();
+    if !macs.is_empty() {
+        list.push(Undo::DeleteLinks {
+            group: plan.group,
+            macs,
+        });
+    }
+    // A namespace that holds a bridge full of ports goes last: deleting the far ends first empties it in one sweep.
+    for (netns, identity) in &namespaces {
+        list.push(Undo::DeleteLinksIn {
+            netns: netns.clone(),
+            identity: *identity,
+            group: plan.group,
+        });
+    }
+    for (netns, identity) in &namespaces {
+        list.push(Undo::DropNetns {
+            netns: netns.clone(),
+            identity: *identity,
+        });
+    }
+    for (op, _) in touched.iter().rev() {
+        if let Op::WriteFile { at, name, .. } = op {
+            list.push(Undo::RemoveFile {
+                netns: at.netns.clone(),
+                name: name.clone(),
+            });
+        }
+    }
+    list
+}
+
+fn namespace(op: &Op, outcome: &Outcome) -> Option<(String, Option<Identity>)> {
+    let Op::AddNetns {
+        at: At {
+            netns: Some(netns), ..
+        },
+    } = op
+    else {
+        return None;
+    };
+    let identity = match outcome.done() {
+        Some(Done::Netns(identity)) => Some(*identity),
+        _ => None,
+    };
+    Some((netns.clone(), identity))
+}
+
+fn on_machine(at: &At) -> bool {
+    at.netns.is_none()
+}
+
+fn machine_process(op: &Op, outcome: &Outcome, plan: &Plan) -> Option<Undo> {
+    let Op::StartService { at, .. } = op else {
+        return None;
+    };
+    let process = match outcome.done() {
+        Some(Done::Started(process)) => Some(*process),
+        _ => None,
+    };
+    on_machine(at).then(|| Undo::EndMarked {
+        mark: plan.mark(),
+        process,
+    })
+}
+
+fn machine_rules(op: &Op, outcome: &Outcome) -> Option<Undo> {
+    let Op::LoadRules { at, family, lines } = op else {
+        return None;
+    };
+    if !on_machine(at) {
+        return None;
+    }
+    let mut lines = lines.clone();
+    // Rules go before the chains that they stand in, and a policy is not ours to guess.
+    lines.retain(|l| l.verb != Verb::Policy);
+    lines.sort_by_key(|l| l.verb == Verb::NewChain);
+    let tables_before = match outcome.before() {
+        Some(Before::Firewall { tables }) => Some(tables.clone()),
+        _ => None,
+    };
+    Some(Undo::DeleteRules {
+        family: *family,
+        lines,
+        tables_before,
+    })
+}
+
+fn machine_routing(op: &Op) -> Option<Undo> {
+    if !on_machine(op.at()) {
+        return None;
+    }
+    match op {
+        Op::AddRoute { route, .. } => Some(Undo::DeleteRoute {
+            route: route.clone(),
+        }),
+        Op::AddRule { rule, .. } => Some(Undo::DeleteRule { rule: rule.clone() }),
+        Op::AddNeighbor { neighbor, .. } => Some(Undo::DeleteNeighbor {
+            neighbor: neighbor.clone(),
+        }),
+        Op::AddAddress { dev, address, .. } => Some(Undo::DeleteAddress {
+            dev: dev.clone(),
+            address: address.clone(),
+        }),
+        Op::AddNetns { .. }
+        | Op::SetSysctl { .. }
+        | Op::AddVeth { .. }
+        | Op::AddLink { .. }
+        | Op::SetMaster { .. }
+        | Op::SetMtu { .. }
+        | Op::SetUp { .. }
+        | Op::LoadRules { .. }
+        | Op::WriteFile { .. }
+        | Op::StartService { .. } => None,
+    }
+}
+
+fn machine_sysctl(op: &Op, outcome: &Outcome) -> Option<Undo> {
+    let Op::SetSysctl { at, path, value } = op else {
+        return None;
+    };
+    match outcome.before() {
+        Some(Before::Sysctls(before)) if on_machine(at) => Some(Undo::RestoreSysctls {
+            path: path.clone(),
+            set: value.clone(),
+            before: before.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// The addresses of the links that a step makes: they tell ours from a stranger's.
+fn macs(op: &Op) -> Vec<Mac> {
+    match op {
+        Op::AddVeth { ends } => ends.iter().map(|e| e.end.mac).collect(),
+        Op::AddLink { link, .. } => link.mac.into_iter().collect(),
+        Op::AddNetns { .. }
+        | Op::SetSysctl { .. }
+        | Op::SetMaster { .. }
+        | Op::SetMtu { .. }
+        | Op::AddAddress { .. }
+        | Op::SetUp { .. }
+        | Op::AddRoute { .. }
+        | Op::AddRule { .. }
+        | Op::AddNeighbor { .. }
+        | Op::LoadRules { .. }
+        | Op::WriteFile { .. }
+        | Op::StartService { .. } => Vec::new(),
+    }
+}
