@@ -130,11 +130,7 @@ impl Error {
 
     /// Adds the place in the lab file.
     pub fn place(mut self, source: &Source, span: Span, label: impl Into<String>) -> Self {
-        self.0.place = Some(Place {
-            source: source.clone(),
-            span,
-            label: label.into(),
-        });
+        self.0.place = Some(Place { source: source.clone(), span, label: label.into() });
         self
     }
 
@@ -174,22 +170,14 @@ impl From<anyhow::Error> for Error {
         let what = chain.next().unwrap_or_default();
         let rest: Vec<String> = chain.collect();
         let error = Error::machine(what);
-        if rest.is_empty() {
-            error
-        } else {
-            error.cause(anyhow::anyhow!("{}", rest.join(": ")))
-        }
+        if rest.is_empty() { error } else { error.cause(anyhow::anyhow!("{}", rest.join(": "))) }
     }
 }
 
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {
         let n = problems.errors().count();
-        let mut error = Error::usage(format!(
-            "{n} {} in {}",
-            plural(n, "mistake"),
-            problems.source.name
-        ));
+        let mut error = Error::usage(format!("{n} {} in {}", plural(n, "mistake"), problems.source.name));
         error.0.problems = Some(problems);
         error
     }
@@ -197,11 +185,7 @@ impl From<Problems> for Error {
 
 /// `1 node`, `2 nodes`.
 pub fn plural(n: usize, word: &str) -> String {
-    if n == 1 {
-        word.to_string()
-    } else {
-        format!("{word}s")
-    }
+    if n == 1 { word.to_string() } else { format!("{word}s") }
 }
 
 /// How bad a problem is.
@@ -267,10 +251,7 @@ pub struct Problems {
 impl Problems {
     /// None yet.
     pub fn new(source: Source) -> Self {
-        Problems {
-            source,
-            list: Vec::new(),
-        }
+        Problems { source, list: Vec::new() }
     }
 
     /// Adds an error; the returned problem takes label, help and further places.
@@ -285,14 +266,7 @@ impl Problems {
 
     fn push(&mut self, severity: Severity, span: Span, message: String) -> &mut Problem {
         let at = self.list.len();
-        self.list.push(Problem {
-            severity,
-            message,
-            span,
-            label: String::new(),
-            also: Vec::new(),
-            help: None,
-        });
+        self.list.push(Problem { severity, message, span, label: String::new(), also: Vec::new(), help: None });
         &mut self.list[at]
     }
 
@@ -350,10 +324,7 @@ mod tests {
     #[test]
     fn a_slip_is_near_and_another_word_is_not() {
         assert_eq!(nearest("ruoter", ["router", "red"]), Some("router"));
-        assert_eq!(
-            nearest("adresses", ["addresses", "routes"]),
-            Some("addresses")
-        );
+        assert_eq!(nearest("adresses", ["addresses", "routes"]), Some("addresses"));
         assert_eq!(nearest("zzz", ["red", "blue"]), None);
     }
 }

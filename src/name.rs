@@ -87,9 +87,7 @@ name_type!(
 
 fn check_lab(text: &str) -> Result<(), String> {
     let starts = text.starts_with(|c: char| c.is_ascii_lowercase());
-    rule("lab name", text, 32, starts, "a small letter", |c| {
-        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
-    })
+    rule("lab name", text, 32, starts, "a small letter", |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn check_node(text: &str) -> Result<(), String> {
@@ -99,19 +97,10 @@ fn check_node(text: &str) -> Result<(), String> {
 
 fn check_interface(text: &str) -> Result<(), String> {
     if matches!(text, "all" | "default") {
-        return Err(format!(
-            "`{text}` is reserved: sysctls use it for every interface"
-        ));
+        return Err(format!("`{text}` is reserved: sysctls use it for every interface"));
     }
     let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    rule(
-        "interface name",
-        text,
-        15,
-        starts,
-        "a letter or digit",
-        usual,
-    )
+    rule("interface name", text, 15, starts, "a letter or digit", usual)
 }
 
 fn usual(c: char) -> bool {
@@ -130,19 +119,13 @@ fn rule(
         return Err(format!("{what} is empty"));
     }
     if let Some(bad) = text.chars().find(|&c| !allowed(c)) {
-        return Err(format!(
-            "character `{}` not allowed in {what}",
-            bad.escape_default()
-        ));
+        return Err(format!("character `{}` not allowed in {what}", bad.escape_default()));
     }
     if !starts {
         return Err(format!("{what} must start with {start_rule}"));
     }
     if text.len() > longest {
-        return Err(format!(
-            "{what} has {} characters; at most {longest} are allowed",
-            text.len()
-        ));
+        return Err(format!("{what} has {} characters; at most {longest} are allowed", text.len()));
     }
     Ok(())
 }
@@ -153,30 +136,11 @@ mod tests {
 
     #[test]
     fn what_the_kernel_would_swallow_is_refused() {
-        for bad in [
-            "",
-            ".",
-            "..",
-            "-h",
-            "a/b",
-            "a b",
-            "a%d",
-            "a\u{1b}[31m",
-            "é",
-            "all",
-            "default",
-            "sixteen-chars-xx",
-        ] {
+        for bad in ["", ".", "..", "-h", "a/b", "a b", "a%d", "a\u{1b}[31m", "é", "all", "default", "sixteen-chars-xx"]
+        {
             assert!(IfName::new(bad).is_err(), "{bad:?}");
         }
-        for good in [
-            "lo",
-            "eth0",
-            "vxlan.calico",
-            "v-net-0",
-            "cali43cf359eec9",
-            "0a",
-        ] {
+        for good in ["lo", "eth0", "vxlan.calico", "v-net-0", "cali43cf359eec9", "0a"] {
             assert!(IfName::new(good).is_ok(), "{good:?}");
         }
     }

@@ -10,9 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
 /// A range of bytes in a lab file.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, serde::Deserialize)]
 pub struct Span {
     /// First byte.
     pub start: u32,
@@ -32,10 +30,7 @@ impl Span {
         match found {
             Some(at) if !word.is_empty() => {
                 let start = self.start + at as u32;
-                Span {
-                    start,
-                    end: start + word.len() as u32,
-                }
+                Span { start, end: start + word.len() as u32 }
             }
             _ => self,
         }
@@ -56,11 +51,7 @@ impl Source {
     pub fn position(&self, span: Span) -> (usize, usize) {
         let upto = self.text.get(..span.start as usize).unwrap_or(&self.text);
         let line = upto.bytes().filter(|&b| b == b'\n').count() + 1;
-        let column = upto
-            .rsplit('\n')
-            .next()
-            .map_or(0, |tail| tail.chars().count())
-            + 1;
+        let column = upto.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
         (line, column)
     }
 
@@ -87,10 +78,7 @@ impl<T> Sp<T> {
 
     /// The same place, another value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Sp<U> {
-        Sp {
-            value: f(self.value),
-            span: self.span,
-        }
+        Sp { value: f(self.value), span: self.span }
     }
 }
 
@@ -145,10 +133,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sp<T> {
                 let start = seq.next_element()?.ok_or_else(missing)?;
                 let end = seq.next_element()?.ok_or_else(missing)?;
                 let value = seq.next_element()?.ok_or_else(missing)?;
-                Ok(Sp {
-                    value,
-                    span: Span { start, end },
-                })
+                Ok(Sp { value, span: Span { start, end } })
             }
         }
         deserializer.deserialize_newtype_struct(MARKER, Parts(std::marker::PhantomData))
@@ -177,18 +162,9 @@ mod tests {
 
     #[test]
     fn positions_count_from_one_and_in_characters() {
-        let source = Source {
-            name: "x".into(),
-            text: "a: é\nbé: c\n".into(),
-        };
+        let source = Source { name: "x".into(), text: "a: é\nbé: c\n".into() };
         let c = source.text.find('c').unwrap() as u32;
-        assert_eq!(
-            source.position(Span {
-                start: c,
-                end: c + 1
-            }),
-            (2, 5)
-        );
+        assert_eq!(source.position(Span { start: c, end: c + 1 }), (2, 5));
     }
 
     #[test]

@@ -83,11 +83,7 @@ impl Outcomes {
 /// Runs the checks of a lab that is up; `only` those whose name holds one of these texts.
 pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Outcomes> {
     let begun = Instant::now();
-    let plan = running
-        .entry
-        .plan
-        .as_ref()
-        .ok_or_else(|| Error::conflict("the lab is not whole"))?;
+    let plan = running.entry.plan.as_ref().ok_or_else(|| Error::conflict("the lab is not whole"))?;
     let chosen: Vec<Check> = choose(&topology.checks, only)?;
     let nodes = nodes(&plan.nodes)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -95,11 +91,7 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
         .build()
         .map_err(|e| Error::machine("cannot start the runtime").cause(e))?;
     let local = tokio::task::LocalSet::new();
-    let runner = Rc::new(Runner {
-        nodes,
-        slots: Semaphore::new(AT_ONCE),
-        topology: topology.clone(),
-    });
+    let runner = Rc::new(Runner { nodes, slots: Semaphore::new(AT_ONCE), topology: topology.clone() });
     let checks = runtime.block_on(local.run_until(async {
         let tasks: Vec<_> = chosen
             .into_iter()
@@ -110,19 +102,12 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
             .collect();
         let mut outcomes = Vec::new();
         for task in tasks {
-            outcomes.push(
-                task.await
-                    .map_err(|e| Error::machine("a check ended badly").cause(e))?,
-            );
+            outcomes.push(task.await.map_err(|e| Error::machine("a check ended badly").cause(e))?);
         }
         Ok::<_, Error>(outcomes)
     }))?;
     let failed = checks.iter().any(|c| !c.passed);
-    let drift = if failed {
-        status::drift(&running.entry, &ground::lab_folder(&running.name))?
-    } else {
-        Vec::new()
-    };
+    let drift = if failed { status::drift(&running.entry, &ground::lab_folder(&running.name))? } else { Vec::new() };
     Ok(Outcomes {
         lab: running.name.clone(),
         checks,
@@ -154,18 +139,10 @@ fn nodes(list: &[At]) -> Result<HashMap<String, Place>> {
     let mut nodes = HashMap::new();
     for at in list {
         let file = match &at.netns {
-            Some(name) => {
-                crate::kernel::netns::open(name).map_err(|r| Error::machine(r.to_string()))?
-            }
+            Some(name) => crate::kernel::netns::open(name).map_err(|r| Error::machine(r.to_string()))?,
             None => None,
         };
-        nodes.insert(
-            at.node.to_string(),
-            Place {
-                at: at.clone(),
-                file,
-            },
-        );
+        nodes.insert(at.node.to_string(), Place { at: at.clone(), file });
     }
     Ok(nodes)
 }
@@ -211,16 +188,8 @@ impl Runner {
 
     fn by_hand(&self, check: &Check) -> String {
         let inside = check.kind.by_hand();
-        match self
-            .nodes
-            .get(check.node.as_str())
-            .and_then(|p| p.at.netns.as_deref())
-        {
-            Some(netns) => inside
-                .split("; ")
-                .map(|c| format!("ip netns exec {netns} {c}"))
-                .collect::<Vec<_>>()
-                .join("; "),
+        match self.nodes.get(check.node.as_str()).and_then(|p| p.at.netns.as_deref()) {
+            Some(netns) => format!("ip netns exec {netns} {inside}"),
             None => inside,
         }
     }
@@ -235,30 +204,19 @@ impl Runner {
         }
         Verdict {
             holds: false,
-            seen: format!(
-                "{}, but nobody else gets through to it either",
-                verdict.seen
-            ),
-            meaning: Some(
-                "the target itself does not answer, so its silence proves nothing".into(),
-            ),
+            seen: format!("{}, but nobody else gets through to it either", verdict.seen),
+            meaning: Some("the target itself does not answer, so its silence proves nothing".into()),
         }
     }
 
     async fn witness(&self, check: &Check, target: &Target) -> bool {
         for other in &self.topology.checks {
-            let same = other
-                .kind
-                .reached_target()
-                .is_some_and(|t| t.key == target.key);
+            let same = other.kind.reached_target().is_some_and(|t| t.key == target.key);
             if same && self.once(&other.node, &other.kind).await.holds {
                 return true;
             }
         }
-        let owner = target
-            .ip
-            .and_then(|ip| self.topology.owner(ip))
-            .map(|(node, _)| node);
+        let owner = target.ip.and_then(|ip| self.topology.owner(ip)).map(|(node, _)| node);
         match (owner, check.kind.as_witness()) {
             (Some(node), Some(kind)) => self.once(node, &kind).await.holds,
             _ => false,
@@ -266,11 +224,7 @@ impl Runner {
     }
 
     async fn once(&self, node: &str, kind: &Kind) -> Verdict {
-        let broken = |words: String| Verdict {
-            holds: false,
-            seen: words,
-            meaning: None,
-        };
+        let broken = |words: String| Verdict { holds: false, seen: words, meaning: None };
         let Some(place) = self.nodes.get(node) else {
             return broken(format!("there is no node `{node}`"));
         };
@@ -281,15 +235,9 @@ impl Runner {
             return broken("the runner has ended".into());
         };
         let seen = match kind.probe() {
-            Probe::Commands { argv, timeout } => {
-                commands(place, &argv, timeout).await.map(Seen::Outputs)
-            }
-            Probe::Connect { to, timeout } => socket(place, move || connect(to, timeout))
-                .await
-                .map(Seen::Socket),
-            Probe::Echo { to, timeout } => socket(place, move || echo(to, timeout))
-                .await
-                .map(Seen::Socket),
+            Probe::Commands { argv, timeout } => commands(place, &argv, timeout).await.map(Seen::Outputs),
+            Probe::Connect { to, timeout } => socket(place, move || connect(to, timeout)).await.map(Seen::Socket),
+            Probe::Echo { to, timeout } => socket(place, move || echo(to, timeout)).await.map(Seen::Socket),
         };
         match seen {
             Ok(seen) => kind.judge(&seen),
@@ -298,17 +246,10 @@ impl Runner {
     }
 }
 
-async fn commands(
-    place: &Place,
-    argv: &[Vec<String>],
-    timeout: Duration,
-) -> Result<Vec<Output>, Refusal> {
+async fn commands(place: &Place, argv: &[Vec<String>], timeout: Duration) -> Result<Vec<Output>, Refusal> {
     let mut running = Vec::new();
     for words in argv {
-        running.push(tokio::task::spawn_local(command(
-            start(place, words)?,
-            timeout,
-        )));
+        running.push(tokio::task::spawn_local(command(start(place, words)?, timeout)));
     }
     let mut outputs = Vec::new();
     for task in running {
@@ -319,18 +260,12 @@ async fn commands(
 
 fn start(place: &Place, words: &[String]) -> Result<tokio::process::Child, Refusal> {
     let mut command = process::clean(&words[0]);
-    command
-        .args(&words[1..])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let netns = place.at.netns.as_deref().zip(place.file.as_ref());
     process::enter(&mut command, netns, Session::Group)?;
     let mut command = tokio::process::Command::from(command);
     command.kill_on_drop(true);
-    command
-        .spawn()
-        .map_err(|e| Refusal::from(e).about(&words[0]))
+    command.spawn().map_err(|e| Refusal::from(e).about(&words[0]))
 }
 
 async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<Output, Refusal> {
@@ -355,29 +290,20 @@ async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<
         Err(_) => None,
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Output {
-        code,
-        stdout: text(&stdout),
-        stderr: text(&stderr),
-    })
+    Ok(Output { code, stdout: text(&stdout), stderr: text(&stderr) })
 }
 
 /// Runs blocking socket work on a thread of its own inside the node: `setns` never happens on a thread of the runtime.
-async fn socket(
-    place: &Place,
-    work: impl FnOnce() -> SocketSeen + Send + 'static,
-) -> Result<SocketSeen, Refusal> {
+async fn socket(place: &Place, work: impl FnOnce() -> SocketSeen + Send + 'static) -> Result<SocketSeen, Refusal> {
     let file = match &place.file {
         Some(file) => Some(file.as_fd().try_clone_to_owned()?),
         None => None,
     };
     let (answer, result) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("probe".into())
-        .spawn(move || {
-            let entered = file.map_or(Ok(()), |f| setns(f, CloneFlags::CLONE_NEWNET));
-            let _ = answer.send(entered.map(|()| work()));
-        })?;
+    std::thread::Builder::new().name("probe".into()).spawn(move || {
+        let entered = file.map_or(Ok(()), |f| setns(f, CloneFlags::CLONE_NEWNET));
+        let _ = answer.send(entered.map(|()| work()));
+    })?;
     match result.await {
         Ok(Ok(seen)) => Ok(seen),
         Ok(Err(errno)) => Err(Refusal::from(errno).about("cannot enter the namespace")),
@@ -388,9 +314,9 @@ async fn socket(
 fn judge_error(e: &std::io::Error) -> SocketSeen {
     match e.raw_os_error() {
         Some(libc::ECONNREFUSED) => SocketSeen::Refused,
-        Some(
-            libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EINVAL | libc::EACCES | libc::EPERM,
-        ) => SocketSeen::Unreachable,
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EINVAL | libc::EACCES | libc::EPERM) => {
+            SocketSeen::Unreachable
+        }
         _ => SocketSeen::Silent,
     }
 }
@@ -403,11 +329,8 @@ fn connect(to: SocketAddr, timeout: Duration) -> SocketSeen {
 }
 
 fn echo(to: SocketAddr, timeout: Duration) -> SocketSeen {
-    let any: SocketAddr = if to.is_ipv4() {
-        ([0, 0, 0, 0], 0).into()
-    } else {
-        (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
-    };
+    let any: SocketAddr =
+        if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { (std::net::Ipv6Addr::UNSPECIFIED, 0).into() };
     let talk = || -> std::io::Result<()> {
         let socket = std::net::UdpSocket::bind(any)?;
         socket.set_read_timeout(Some(timeout))?;

@@ -20,11 +20,7 @@ pub struct Gone {
 }
 
 /// Takes a plan back on any machine; says what was left, and why.
-pub fn take_back<K: Kernel>(
-    kernel: &mut K,
-    plan: &Plan,
-    outcomes: &[Outcome],
-) -> Vec<(Undo, Refusal)> {
+pub fn take_back<K: Kernel>(kernel: &mut K, plan: &Plan, outcomes: &[Outcome]) -> Vec<(Undo, Refusal)> {
     let untouched = Outcome::Untouched;
     let list = undo(plan, |i| outcomes.get(i).unwrap_or(&untouched));
     let mut left = Vec::new();
@@ -51,11 +47,7 @@ pub fn down(lab: &str, say: &mut dyn FnMut(Event<'_>)) -> Result<Option<Gone>> {
 pub(super) fn down_locked(lab: &str, lock: &lock::Lock) -> Result<Gone> {
     let Some(entry) = journal::read(&lock.folder)? else {
         // Torn before the header was whole: nothing was begun.
-        return Ok(Gone {
-            lab: lab.into(),
-            nodes: 0,
-            stale: false,
-        });
+        return Ok(Gone { lab: lab.into(), nodes: 0, stale: false });
     };
     let stale = entry.is_stale();
     let nodes = entry.plan.as_ref().map_or(0, |p| p.nodes.len());
@@ -64,8 +56,7 @@ pub(super) fn down_locked(lab: &str, lock: &lock::Lock) -> Result<Gone> {
             journal.down();
         }
         let logs = lock.folder.join("log");
-        let mut kernel = Linux::knowing(&logs, plan, &entry.outcomes)
-            .map_err(|r| Error::machine(r.to_string()))?;
+        let mut kernel = Linux::knowing(&logs, plan, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
         let left = take_back(&mut kernel, plan, &entry.outcomes);
         if !left.is_empty() {
             return Err(left_behind(lab, &left));
@@ -73,18 +64,11 @@ pub(super) fn down_locked(lab: &str, lock: &lock::Lock) -> Result<Gone> {
     }
     failpoint::at("cleared", 0).map_err(|r| Error::machine(r.to_string()))?;
     journal::remove(&lock.folder)?;
-    Ok(Gone {
-        lab: lab.into(),
-        nodes,
-        stale,
-    })
+    Ok(Gone { lab: lab.into(), nodes, stale })
 }
 
 pub(super) fn left_behind(lab: &str, left: &[(Undo, Refusal)]) -> Error {
-    let mut error = Error::new(
-        Kind::Left,
-        format!("lab `{lab}`: something was left behind"),
-    );
+    let mut error = Error::new(Kind::Left, format!("lab `{lab}`: something was left behind"));
     for (undo, refusal) in left {
         error = error.note(format!("{}: {refusal}", title(undo)));
     }

@@ -36,9 +36,7 @@ pub fn lab_folder(lab: &str) -> PathBuf {
 pub fn labs() -> Vec<String> {
     let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
     let folders = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
-    let mut names: Vec<String> = folders
-        .filter_map(|e| e.file_name().into_string().ok())
-        .collect();
+    let mut names: Vec<String> = folders.filter_map(|e| e.file_name().into_string().ok()).collect();
     names.retain(|n| crate::name::LabName::new(n).is_ok());
     names.sort();
     names
@@ -64,9 +62,7 @@ pub fn prepare(lab: &str) -> Result<PathBuf> {
         private_folder(&folder)?;
         return Ok(folder);
     }
-    Err(Error::machine(format!(
-        "{FOLDER} comes and goes; something else removes it"
-    )))
+    Err(Error::machine(format!("{FOLDER} comes and goes; something else removes it")))
 }
 
 /// Removes a lab's folder, and with the last lab everything that netlab made for them all.
@@ -84,10 +80,8 @@ pub fn clear(lab: &str) -> Result<()> {
     if !labs().is_empty() {
         return Ok(());
     }
-    let made: Made = std::fs::read_to_string(note())
-        .ok()
-        .and_then(|t| serde_json::from_str(&t).ok())
-        .unwrap_or_default();
+    let made: Made =
+        std::fs::read_to_string(note()).ok().and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default();
     netns::remove_folder(made.netns_mount, made.netns_folder);
     if made.etc_netns {
         let _ = std::fs::remove_dir(netns::ETC);
@@ -107,14 +101,9 @@ fn private_folder(folder: &Path) -> Result<()> {
         }
         Err(_) => {}
     }
-    let meta = folder
-        .symlink_metadata()
-        .map_err(|e| cannot("read", folder, e))?;
+    let meta = folder.symlink_metadata().map_err(|e| cannot("read", folder, e))?;
     if !meta.is_dir() || meta.uid() != nix::unistd::geteuid().as_raw() {
-        return Err(Error::conflict(format!(
-            "{} is not netlab's folder; not touching it",
-            folder.display()
-        )));
+        return Err(Error::conflict(format!("{} is not netlab's folder; not touching it", folder.display())));
     }
     Ok(())
 }
@@ -130,8 +119,7 @@ fn lock_folder(make: bool) -> Result<Option<Flock<File>>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(cannot("open", folder, e)),
     };
-    let lock = Flock::lock(file, FlockArg::LockExclusive)
-        .map_err(|(_, e)| cannot("lock", folder, e.into()))?;
+    let lock = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| cannot("lock", folder, e.into()))?;
     Ok(super::lock::same_file(&lock, folder).then_some(lock))
 }
 

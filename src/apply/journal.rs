@@ -54,11 +54,7 @@ pub struct PlanHead {
 impl PlanHead {
     /// The head of a plan.
     pub fn of(plan: &Plan) -> Self {
-        PlanHead {
-            lab: plan.lab.clone(),
-            group: plan.group,
-            nodes: plan.nodes.clone(),
-        }
+        PlanHead { lab: plan.lab.clone(), group: plan.group, nodes: plan.nodes.clone() }
     }
 }
 
@@ -124,8 +120,7 @@ fn path(folder: &Path) -> PathBuf {
 }
 
 fn line(record: &Record) -> Result<String> {
-    let json = serde_json::to_string(record)
-        .map_err(|e| Error::machine("cannot write the journal").cause(e))?;
+    let json = serde_json::to_string(record).map_err(|e| Error::machine("cannot write the journal").cause(e))?;
     Ok(format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())))
 }
 
@@ -139,13 +134,8 @@ impl Journal {
         }
         text.push_str(&line(&Record::Planned(plan.steps.len()))?);
         let write = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new()
-                .create(true)
-                .write(true)
-                .read(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&path)?;
+            let mut file =
+                OpenOptions::new().create(true).write(true).read(true).truncate(true).mode(0o600).open(&path)?;
             let room = text.len() + plan.steps.len() * ROOM_PER_STEP + 4096;
             reserve(&file, room)?;
             file.write_all(text.as_bytes())?;
@@ -159,13 +149,8 @@ impl Journal {
     /// Opens a journal to go on with it.
     pub fn append_to(folder: &Path) -> Result<Journal> {
         let path = path(folder);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|e| cannot("open", &path, e))?;
-        file.seek(SeekFrom::End(0))
-            .map_err(|e| cannot("read", &path, e))?;
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(|e| cannot("open", &path, e))?;
+        file.seek(SeekFrom::End(0)).map_err(|e| cannot("read", &path, e))?;
         Ok(Journal { file })
     }
 
@@ -232,27 +217,17 @@ pub fn parse(text: &str) -> Result<Option<Entry>> {
     let Some(first) = records.next() else {
         return Ok(None);
     };
-    if let Some(format) = first
-        .pointer("/header/format")
-        .and_then(serde_json::Value::as_u64)
+    if let Some(format) = first.pointer("/header/format").and_then(serde_json::Value::as_u64)
         && format != u64::from(FORMAT)
     {
-        return Err(Error::machine(format!(
-            "the journal has format {format}; this netlab knows {FORMAT}"
-        ))
-        .help("use the netlab that brought the lab up"));
+        return Err(Error::machine(format!("the journal has format {format}; this netlab knows {FORMAT}"))
+            .help("use the netlab that brought the lab up"));
     }
     let Ok(Record::Header(header)) = serde_json::from_value(first) else {
         return Ok(None);
     };
     let mut steps = Vec::new();
-    let mut entry = Entry {
-        header: *header,
-        plan: None,
-        outcomes: Vec::new(),
-        up: false,
-        going_down: false,
-    };
+    let mut entry = Entry { header: *header, plan: None, outcomes: Vec::new(), up: false, going_down: false };
     for value in records {
         let Ok(record) = serde_json::from_value::<Record>(value) else {
             break;
@@ -339,20 +314,8 @@ mod tests {
         text.push_str(&line(&Record::Planned(plan.steps.len())).unwrap());
         let planned = text.len();
         for i in 0..plan.steps.len() {
-            text.push_str(
-                &line(&Record::Begin {
-                    step: i,
-                    before: None,
-                })
-                .unwrap(),
-            );
-            text.push_str(
-                &line(&Record::Done {
-                    step: i,
-                    done: Done::Plain,
-                })
-                .unwrap(),
-            );
+            text.push_str(&line(&Record::Begin { step: i, before: None }).unwrap());
+            text.push_str(&line(&Record::Done { step: i, done: Done::Plain }).unwrap());
         }
         text.push_str(&line(&Record::Up).unwrap());
         (text, planned)
@@ -362,12 +325,7 @@ mod tests {
     fn a_whole_journal_says_that_the_lab_is_up() {
         let entry = parse(&written().0).unwrap().unwrap();
         assert!(entry.is_running());
-        assert!(
-            entry
-                .outcomes
-                .iter()
-                .all(|o| matches!(o, Outcome::Done(..)))
-        );
+        assert!(entry.outcomes.iter().all(|o| matches!(o, Outcome::Done(..))));
     }
 
     #[test]

@@ -30,11 +30,7 @@ pub fn take(lab: &str, make: bool, mut say: impl FnMut(String)) -> Result<Option
     let begun = Instant::now();
     let mut said = false;
     loop {
-        let folder = if make {
-            ground::prepare(lab)?
-        } else {
-            ground::lab_folder(lab)
-        };
+        let folder = if make { ground::prepare(lab)? } else { ground::lab_folder(lab) };
         let file = match File::open(&folder) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && make => continue,
@@ -43,10 +39,7 @@ pub fn take(lab: &str, make: bool, mut say: impl FnMut(String)) -> Result<Option
         };
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) if same_file(&lock, &folder) => {
-                return Ok(Some(Lock {
-                    _file: lock,
-                    folder,
-                }));
+                return Ok(Some(Lock { _file: lock, folder }));
             }
             Ok(_) => continue,
             Err((file, nix::errno::Errno::EWOULDBLOCK)) => {

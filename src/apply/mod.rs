@@ -52,31 +52,21 @@ pub(crate) fn refused(step: &Step, source: &Source, refusal: &Refusal) -> Error 
     if let Some(help) = advice(&step.op, refusal) {
         error = error.help(help);
     }
-    error
-        .place(source, step.from, label)
-        .cause(anyhow::anyhow!("{refusal}"))
-        .command(command)
+    error.place(source, step.from, label).cause(anyhow::anyhow!("{refusal}")).command(command)
 }
 
 /// What to do about what the kernel said.
 fn advice(op: &Op, refusal: &Refusal) -> Option<String> {
-    let unknown =
-        refusal.words.contains("Unknown device type") || refusal.errno == libc::EOPNOTSUPP;
+    let unknown = refusal.words.contains("Unknown device type") || refusal.errno == libc::EOPNOTSUPP;
     match op {
         Op::AddLink { link, .. } if unknown => Some(format!(
             "this kernel has no `{}`: load its module (`modprobe {}`), or use a machine that has it",
             link.kind.word(),
             link.kind.word()
         )),
-        Op::AddVeth { .. } if unknown => {
-            Some("this kernel has no `veth`: load its module (`modprobe veth`)".into())
-        }
-        Op::SetMaster { .. } if refusal.errno == libc::EXFULL => {
-            Some("one bridge takes 1,023 ports".into())
-        }
-        _ if refusal.errno == libc::EPERM => {
-            Some("run netlab as root, as in `sudo netlab up …`".into())
-        }
+        Op::AddVeth { .. } if unknown => Some("this kernel has no `veth`: load its module (`modprobe veth`)".into()),
+        Op::SetMaster { .. } if refusal.errno == libc::EXFULL => Some("one bridge takes 1,023 ports".into()),
+        _ if refusal.errno == libc::EPERM => Some("run netlab as root, as in `sudo netlab up …`".into()),
         _ => None,
     }
 }

@@ -17,19 +17,14 @@ use crate::topology::{Program, Topology};
 /// Root, or the capabilities.
 pub fn rights() -> Result<()> {
     if machine::is_setuid() {
-        return Err(Error::machine(
-            "netlab must not be installed setuid: it would hand root to everybody",
-        )
-        .help("run it with sudo"));
+        return Err(Error::machine("netlab must not be installed setuid: it would hand root to everybody")
+            .help("run it with sudo"));
     }
     let missing = machine::missing_capabilities();
     if missing.is_empty() {
         return Ok(());
     }
-    let error = Error::machine(format!(
-        "this needs more rights: {} missing",
-        missing.join(", ")
-    ));
+    let error = Error::machine(format!("this needs more rights: {} missing", missing.join(", ")));
     let in_container = std::path::Path::new("/.dockerenv").exists();
     Err(if nix::unistd::geteuid().is_root() || in_container {
         error.help("in a container, start it with `--cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_ADMIN --security-opt apparmor=unconfined`, or `--privileged`")
@@ -55,39 +50,21 @@ pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> 
 fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
     let mut needed: BTreeMap<String, (Option<&'static str>, String)> = BTreeMap::new();
     let mut need = |program: &str, package: Option<&'static str>, by: String| {
-        needed
-            .entry(program.to_string())
-            .or_insert((package.or_else(|| machine::package(program)), by));
+        needed.entry(program.to_string()).or_insert((package.or_else(|| machine::package(program)), by));
     };
     for step in &plan.steps {
         match &step.op {
             Op::LoadRules { at, family, .. } => {
                 let by = format!("{} ({})", at.node, topology.source.at(step.from));
                 let v6 = *family == Family::V6;
-                need(
-                    if v6 {
-                        "ip6tables-restore"
-                    } else {
-                        "iptables-restore"
-                    },
-                    None,
-                    by.clone(),
-                );
+                need(if v6 { "ip6tables-restore" } else { "iptables-restore" }, None, by.clone());
                 if at.netns.is_none() && uses_nft() {
                     need("nft", None, by);
                 }
             }
             Op::StartService { at, name, service } => {
                 if let Program::Run(argv) = &service.program {
-                    need(
-                        &argv[0],
-                        None,
-                        format!(
-                            "service {name} of {} ({})",
-                            at.node,
-                            topology.source.at(step.from)
-                        ),
-                    );
+                    need(&argv[0], None, format!("service {name} of {} ({})", at.node, topology.source.at(step.from)));
                 }
             }
             _ => {}
@@ -95,32 +72,19 @@ fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
     }
     for check in &topology.checks {
         for (program, package) in check.kind.programs() {
-            need(
-                &program,
-                package,
-                format!("a check ({})", topology.source.at(check.span)),
-            );
+            need(&program, package, format!("a check ({})", topology.source.at(check.span)));
         }
     }
-    let missing: Vec<_> = needed
-        .into_iter()
-        .filter(|(program, _)| machine::find_program(program).is_none())
-        .collect();
+    let missing: Vec<_> = needed.into_iter().filter(|(program, _)| machine::find_program(program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = missing
-        .iter()
-        .map(|(program, _)| format!("`{program}`"))
-        .collect();
+    let names: Vec<String> = missing.iter().map(|(program, _)| format!("`{program}`")).collect();
     let mut error = Error::machine(format!("not installed: {}", names.join(", ")));
     for (program, (_, by)) in &missing {
         error = error.note(format!("{program} is needed by {by}"));
     }
-    let mut packages: Vec<&str> = missing
-        .iter()
-        .filter_map(|(_, (package, _))| *package)
-        .collect();
+    let mut packages: Vec<&str> = missing.iter().filter_map(|(_, (package, _))| *package).collect();
     packages.sort_unstable();
     packages.dedup();
     if !packages.is_empty() {
@@ -134,18 +98,17 @@ fn uses_nft() -> bool {
     let Some(path) = machine::find_program("iptables") else {
         return false;
     };
-    path.canonicalize()
-        .is_ok_and(|p| p.to_string_lossy().contains("nft"))
+    path.canonicalize().is_ok_and(|p| p.to_string_lossy().contains("nft"))
 }
 
 fn ipv6(topology: &Topology) -> Result<()> {
     let user = topology.nodes.iter().find(|(_, node)| node.ipv6);
     match user {
-        Some((name, node)) if !std::path::Path::new("/proc/sys/net/ipv6").exists() => Err(
-            Error::machine("IPv6 is disabled on this machine (kernel parameter ipv6.disable=1)")
+        Some((name, node)) if !std::path::Path::new("/proc/sys/net/ipv6").exists() => {
+            Err(Error::machine("IPv6 is disabled on this machine (kernel parameter ipv6.disable=1)")
                 .place(&topology.source, node.span, format!("`{name}` uses IPv6"))
-                .help("start the machine without that parameter"),
-        ),
+                .help("start the machine without that parameter"))
+        }
         _ => Ok(()),
     }
 }
@@ -171,9 +134,7 @@ fn kinds(topology: &Topology) -> Result<()> {
     for node in topology.nodes.values() {
         for interface in node.interfaces.values() {
             if !matches!(interface.kind, Kind::Loopback) {
-                wanted
-                    .entry(interface.kind.word())
-                    .or_insert(interface.span);
+                wanted.entry(interface.kind.word()).or_insert(interface.span);
             }
         }
     }
@@ -181,7 +142,9 @@ fn kinds(topology: &Topology) -> Result<()> {
         if crate::kernel::lacks_kind(kind) {
             return Err(Error::machine(format!("this kernel cannot make links of kind `{kind}`"))
                 .place(&topology.source, span, "needed here")
-                .help(format!("load the module (`modprobe {kind}`), or use a machine whose kernel has it; nothing was changed")));
+                .help(format!(
+                    "load the module (`modprobe {kind}`), or use a machine whose kernel has it; nothing was changed"
+                )));
         }
     }
     Ok(())
@@ -193,24 +156,12 @@ fn names(plan: &Plan) -> Result<()> {
     for at in &plan.nodes {
         let Some(name) = &at.netns else { continue };
         if netns::exists(name) {
-            taken.push((
-                name,
-                format!(
-                    "{} exists and was not made by netlab",
-                    netns::path(name).display()
-                ),
-            ));
+            taken.push((name, format!("{} exists and was not made by netlab", netns::path(name).display())));
         }
         let etc = std::path::Path::new(netns::ETC).join(name);
-        let writes = plan
-            .steps
-            .iter()
-            .any(|s| matches!(&s.op, Op::WriteFile { at: a, .. } if a == at));
+        let writes = plan.steps.iter().any(|s| matches!(&s.op, Op::WriteFile { at: a, .. } if a == at));
         if writes && etc.exists() {
-            taken.push((
-                name,
-                format!("{} exists and was not made by netlab", etc.display()),
-            ));
+            taken.push((name, format!("{} exists and was not made by netlab", etc.display())));
         }
     }
     let Some((first, _)) = taken.first() else {
@@ -226,12 +177,7 @@ fn names(plan: &Plan) -> Result<()> {
         error = error.note(format!("{why}; not touching it"));
     }
     let other = running::all().into_iter().find(|r| {
-        r.name != *plan.lab
-            && r.entry
-                .plan
-                .iter()
-                .flat_map(|p| &p.nodes)
-                .any(|at| at.netns.as_ref() == Some(*first))
+        r.name != *plan.lab && r.entry.plan.iter().flat_map(|p| &p.nodes).any(|at| at.netns.as_ref() == Some(*first))
     });
     Err(match other {
         Some(other) => error.help(format!("lab `{0}` has it: `netlab down {0}`", other.name)),
@@ -241,31 +187,20 @@ fn names(plan: &Plan) -> Result<()> {
 
 /// With `--on-host`: what of the machine would be in the way.
 fn on_host(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
-    if let Some(other) = running::all()
-        .into_iter()
-        .find(|r| r.name != *plan.lab && r.entry.on_host() && !r.entry.is_stale())
+    if let Some(other) =
+        running::all().into_iter().find(|r| r.name != *plan.lab && r.entry.on_host() && !r.entry.is_stale())
     {
-        return Err(Error::conflict(format!(
-            "lab `{}` is up with --on-host; one at a time",
-            other.name
-        ))
-        .help(format!("`netlab down {}` first", other.name)));
+        return Err(Error::conflict(format!("lab `{}` is up with --on-host; one at a time", other.name))
+            .help(format!("`netlab down {}` first", other.name)));
     }
-    let machine = kernel
-        .observe_machine()
-        .map_err(|r| Error::machine("cannot read this machine's network").cause(r))?;
+    let machine =
+        kernel.observe_machine().map_err(|r| Error::machine("cannot read this machine's network").cause(r))?;
     for (name, node) in topology.nodes.iter().filter(|(_, node)| node.host) {
-        for (dev, interface) in node
-            .interfaces
-            .iter()
-            .filter(|(_, i)| !matches!(i.kind, Kind::Loopback))
-        {
+        for (dev, interface) in node.interfaces.iter().filter(|(_, i)| !matches!(i.kind, Kind::Loopback)) {
             if machine.links.contains_key(dev.as_str()) {
-                return Err(Error::conflict(format!(
-                    "this machine already has an interface `{dev}`; not touching it"
-                ))
-                .place(&topology.source, interface.span, "")
-                .help("rename the lab's interface, or leave out --on-host"));
+                return Err(Error::conflict(format!("this machine already has an interface `{dev}`; not touching it"))
+                    .place(&topology.source, interface.span, "")
+                    .help("rename the lab's interface, or leave out --on-host"));
             }
             for address in &interface.addresses {
                 if let Some(route) = overlapping(&machine.connected, &address.net) {
@@ -282,27 +217,17 @@ fn on_host(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
             if machine.has_route(&route.value) {
                 return Err(Error::conflict(format!(
                     "this machine already has a route to {}",
-                    if route.is_default() {
-                        "everywhere (default)".into()
-                    } else {
-                        route.to.to_string()
-                    }
+                    if route.is_default() { "everywhere (default)".into() } else { route.to.to_string() }
                 ))
                 .place(&topology.source, route.span, "")
                 .help("name the one network that the lab needs instead, or leave out --on-host"));
             }
         }
-        for (span, what) in node
-            .hosts
-            .iter()
-            .map(|h| (h.span, "hosts"))
-            .chain(node.resolv_conf.iter().map(|r| (r.span, "dns")))
-        {
-            return Err(Error::usage(format!(
-                "`{what}` of `{name}` would change /etc of this machine"
-            ))
-            .place(&topology.source, span, "")
-            .help("leave it out of the host node, or leave out --on-host"));
+        let hosts = node.hosts.iter().map(|h| (h.span, "hosts"));
+        if let Some((span, what)) = hosts.chain(node.resolv_conf.iter().map(|r| (r.span, "dns"))).next() {
+            return Err(Error::usage(format!("`{what}` of `{name}` would change /etc of this machine"))
+                .place(&topology.source, span, "")
+                .help("leave it out of the host node, or leave out --on-host"));
         }
     }
     forward_policy(topology)
@@ -310,27 +235,24 @@ fn on_host(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
 
 fn overlapping(networks: &[(IpNet, String)], net: &IpNet) -> Option<String> {
     let both = |other: &IpNet| other.contains(&net.network()) || net.contains(&other.network());
-    networks
-        .iter()
-        .find(|(other, _)| both(other))
-        .map(|(other, dev)| format!("{other} on {dev}"))
+    networks.iter().find(|(other, _)| both(other)).map(|(other, dev)| format!("{other} on {dev}"))
 }
 
 /// Docker sets the FORWARD policy to DROP, and an accept elsewhere does not override it.
 fn forward_policy(topology: &Topology) -> Result<()> {
-    let forwards = topology.nodes.values().any(|n| {
-        n.host
-            && n.sysctls
-                .iter()
-                .any(|s| s.path == "net/ipv4/ip_forward" && s.value.value == "1")
-    });
+    let forwards = topology
+        .nodes
+        .values()
+        .any(|n| n.host && n.sysctls.iter().any(|s| s.path == "net/ipv4/ip_forward" && s.value.value == "1"));
     if !forwards || machine::find_program("iptables-save").is_none() {
         return Ok(());
     }
     let shown = firewall::shown(Family::V4).unwrap_or_default();
     if shown.iter().any(|l| l == "-t filter -P FORWARD DROP") {
-        return Err(Error::conflict("this machine's firewall drops forwarded packets (iptables -P FORWARD DROP; Docker sets that)")
-            .help("bring the lab up without --on-host: inside its own namespaces Docker is not in the way"));
+        return Err(Error::conflict(
+            "this machine's firewall drops forwarded packets (iptables -P FORWARD DROP; Docker sets that)",
+        )
+        .help("bring the lab up without --on-host: inside its own namespaces Docker is not in the way"));
     }
     Ok(())
 }

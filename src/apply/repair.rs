@@ -31,8 +31,7 @@ pub fn repair(running: &Running, say: &mut dyn FnMut(Event<'_>)) -> Result<Repai
         return Ok(Repaired::default());
     };
     let logs = lock.folder.join("log");
-    let mut kernel =
-        Linux::knowing(&logs, plan, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
+    let mut kernel = Linux::knowing(&logs, plan, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
     let expected = up::expected(plan, &entry.outcomes);
     let cannot_read = |r: Refusal| Error::machine("cannot read the lab's state").cause(r);
     let mut actual = kernel.observe(plan).map_err(cannot_read)?;
@@ -42,9 +41,8 @@ pub fn repair(running: &Running, say: &mut dyn FnMut(Event<'_>)) -> Result<Repai
     }
     let mut journal = Journal::append_to(&lock.folder)?;
     for drift in &found {
-        undo_by_hand(&mut kernel, plan, drift).map_err(|r| {
-            Error::machine(format!("{}: cannot mend: {drift}", drift.node)).cause(r)
-        })?;
+        undo_by_hand(&mut kernel, plan, drift)
+            .map_err(|r| Error::machine(format!("{}: cannot mend: {drift}", drift.node)).cause(r))?;
     }
     for at in plan.nodes.iter().filter(|at| missing_netns(&found, at)) {
         make_namespace(&mut kernel, plan, at, &mut journal)?;
@@ -58,36 +56,20 @@ pub fn repair(running: &Running, say: &mut dyn FnMut(Event<'_>)) -> Result<Repai
         }
         for n in todo {
             let step = &plan.steps[n];
-            say(Event::Step {
-                n,
-                of: plan.steps.len(),
-                op: &step.op,
-            });
-            again(&mut kernel, plan, n, &mut journal)
-                .map_err(|refusal| refused(step, source, &refusal))?;
+            say(Event::Step { n, of: plan.steps.len(), op: &step.op });
+            again(&mut kernel, plan, n, &mut journal).map_err(|refusal| refused(step, source, &refusal))?;
         }
     }
-    kernel
-        .settle(plan)
-        .map_err(|(i, refusal)| refused(&plan.steps[i], source, &refusal))?;
+    kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], source, &refusal))?;
     actual = kernel.observe(plan).map_err(cannot_read)?;
     let still = diff(&expected, &actual);
     let words = |d: &Drift| format!("{}: {d}", d.node);
-    let mended = found
-        .iter()
-        .filter(|d| !still.contains(d))
-        .map(words)
-        .collect();
-    Ok(Repaired {
-        mended,
-        left: still.iter().map(words).collect(),
-    })
+    let mended = found.iter().filter(|d| !still.contains(d)).map(words).collect();
+    Ok(Repaired { mended, left: still.iter().map(words).collect() })
 }
 
 fn missing_netns(found: &[Drift], at: &At) -> bool {
-    found
-        .iter()
-        .any(|d| d.node == *at.node && d.item == Item::Netns && d.change == Change::Missing)
+    found.iter().any(|d| d.node == *at.node && d.item == Item::Netns && d.change == Change::Missing)
 }
 
 /// The namespace itself, before anything in it.
@@ -136,15 +118,13 @@ fn undo_by_hand(kernel: &mut Linux, plan: &Plan, drift: &Drift) -> Result<(), Re
     };
     match (&drift.change, &drift.item) {
         (Change::Extra, item) => kernel.remove_extra(at, item),
-        (Change::Changed { expected, .. }, Item::Property(dev, property)) => {
-            match property.as_str() {
-                "address" => kernel.reset_link(at, dev, expected.parse().ok(), None),
-                "mtu" => kernel.reset_link(at, dev, None, expected.parse().ok()),
-                "state" if expected == "down" => kernel.remove_extra(at, &drift.item),
-                "master" if expected == "none" => kernel.remove_extra(at, &drift.item),
-                _ => Ok(()),
-            }
-        }
+        (Change::Changed { expected, .. }, Item::Property(dev, property)) => match property.as_str() {
+            "address" => kernel.reset_link(at, dev, expected.parse().ok(), None),
+            "mtu" => kernel.reset_link(at, dev, None, expected.parse().ok()),
+            "state" if expected == "down" => kernel.remove_extra(at, &drift.item),
+            "master" if expected == "none" => kernel.remove_extra(at, &drift.item),
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }

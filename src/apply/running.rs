@@ -20,33 +20,21 @@ pub struct Found {
 
 /// Finds a lab by a path, a name in the binary, or `NAME.yaml` here or below `labs/`.
 pub fn find(named: &str) -> Result<Found> {
-    let looks_like_path =
-        named.contains('/') || named.ends_with(".yaml") || named.ends_with(".yml");
+    let looks_like_path = named.contains('/') || named.ends_with(".yaml") || named.ends_with(".yml");
     if looks_like_path {
         return read_file(Path::new(named));
     }
     if let Some(built_in) = labs::find(named) {
-        return Ok(Found {
-            source: built_in.source(),
-            file: None,
-        });
+        return Ok(Found { source: built_in.source(), file: None });
     }
-    for path in [
-        format!("{named}.yaml"),
-        format!("{named}.yml"),
-        format!("labs/{named}.yaml"),
-    ] {
+    for path in [format!("{named}.yaml"), format!("{named}.yml"), format!("labs/{named}.yaml")] {
         if Path::new(&path).is_file() {
             return read_file(Path::new(&path));
         }
     }
     let known: Vec<&str> = labs::ALL.iter().map(|l| l.name).collect();
-    let help = did_you_mean(named, known.iter().copied()).unwrap_or_else(|| {
-        format!(
-            "labs in netlab: {}; or name a file, as in ./{named}.yaml",
-            known.join(", ")
-        )
-    });
+    let help = did_you_mean(named, known.iter().copied())
+        .unwrap_or_else(|| format!("labs in netlab: {}; or name a file, as in ./{named}.yaml", known.join(", ")));
     Err(Error::usage(format!("there is no lab `{named}`")).help(help))
 }
 
@@ -56,20 +44,14 @@ pub fn read_file(path: &Path) -> Result<Found> {
     let cannot = |e: std::io::Error| Error::usage(format!("cannot read {shown}")).cause(e);
     let meta = std::fs::metadata(path).map_err(|e| {
         let error = cannot(e);
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let names: Vec<String> = std::fs::read_dir(folder)
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|e| e.file_name().into_string().ok())
             .collect();
-        let wanted = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default();
+        let wanted = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         match nearest(wanted, names.iter().map(String::as_str)) {
             Some(near) => error.help(format!("did you mean `{}`?", folder.join(near).display())),
             None => error,
@@ -83,24 +65,12 @@ pub fn read_file(path: &Path) -> Result<Found> {
     }
     let bytes = std::fs::read(path).map_err(cannot)?;
     let text = String::from_utf8(bytes).map_err(|e| {
-        Error::usage(format!(
-            "{shown} is not UTF-8 text (byte {})",
-            e.utf8_error().valid_up_to()
-        ))
-        .help("save it as UTF-8")
+        Error::usage(format!("{shown} is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()))
+            .help("save it as UTF-8")
     })?;
-    let text = text
-        .strip_prefix('\u{feff}')
-        .map(str::to_string)
-        .unwrap_or(text);
+    let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
     let file = path.canonicalize().ok();
-    Ok(Found {
-        source: Source {
-            name: shown.to_string(),
-            text,
-        },
-        file,
-    })
+    Ok(Found { source: Source { name: shown.to_string(), text }, file })
 }
 
 /// Reads and resolves a lab.
@@ -133,13 +103,7 @@ fn name_of(named: &str) -> String {
         return named.to_string();
     }
     let loaded = load(named).map(|(_, topology, _)| topology.name.to_string());
-    let stem = || {
-        Path::new(named)
-            .file_stem()
-            .and_then(|s| s.to_str())
-            .unwrap_or(named)
-            .to_string()
-    };
+    let stem = || Path::new(named).file_stem().and_then(|s| s.to_str()).unwrap_or(named).to_string();
     loaded.unwrap_or_else(|_| stem())
 }
 
@@ -161,19 +125,17 @@ pub fn pick(named: Option<&str>) -> Result<String> {
             if labs.contains(&name) {
                 return Ok(name);
             }
-            let list = if labs.is_empty() {
-                "no lab is up".into()
-            } else {
-                format!("up: {}", labs.join(", "))
-            };
+            let list = if labs.is_empty() { "no lab is up".into() } else { format!("up: {}", labs.join(", ")) };
             let near = did_you_mean(&name, labs.iter().map(String::as_str));
             Err(Error::usage(format!("lab `{name}` is not up")).help(near.unwrap_or(list)))
         }
         (None, [only]) => Ok(only.clone()),
-        (None, []) => Err(Error::usage("no lab is up")
-            .help("`netlab list` shows the labs; `netlab up bridge-lab` brings one up")),
-        (None, several) => Err(Error::usage("several labs are up; say which one")
-            .help(format!("up: {}", several.join(", ")))),
+        (None, []) => {
+            Err(Error::usage("no lab is up").help("`netlab list` shows the labs; `netlab up bridge-lab` brings one up"))
+        }
+        (None, several) => {
+            Err(Error::usage("several labs are up; say which one").help(format!("up: {}", several.join(", "))))
+        }
     }
 }
 
@@ -182,19 +144,12 @@ pub fn pick_running(named: Option<&str>) -> Result<Running> {
     let name = pick(named)?;
     let entry = journal::read(&ground::lab_folder(&name))?;
     let Some(entry) = entry else {
-        return Err(Error::conflict(format!(
-            "lab `{name}` is being started, or was interrupted before it began"
-        ))
-        .help(format!("`netlab down {name}` cleans up")));
+        return Err(Error::conflict(format!("lab `{name}` is being started, or was interrupted before it began"))
+            .help(format!("`netlab down {name}` cleans up")));
     };
     if entry.is_stale() {
-        return Err(Error::new(
-            Kind::Failed,
-            format!("lab `{name}` was up before this machine was restarted"),
-        )
-        .help(format!(
-            "`netlab up {name}` brings it up again, `netlab down {name}` forgets it"
-        )));
+        return Err(Error::new(Kind::Failed, format!("lab `{name}` was up before this machine was restarted"))
+            .help(format!("`netlab up {name}` brings it up again, `netlab down {name}` forgets it")));
     }
     if !entry.is_running() {
         return Err(Error::conflict(format!(

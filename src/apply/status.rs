@@ -78,11 +78,8 @@ pub fn drift(entry: &Entry, folder: &Path) -> Result<Vec<Drift>> {
         return Ok(Vec::new());
     };
     let logs = folder.join("log");
-    let mut kernel =
-        Linux::knowing(&logs, plan, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
-    let actual = kernel
-        .observe(plan)
-        .map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
+    let mut kernel = Linux::knowing(&logs, plan, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
+    let actual = kernel.observe(plan).map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
     Ok(diff(&up::expected(plan, &entry.outcomes), &actual))
 }
 
@@ -108,12 +105,7 @@ pub fn of(running: &Running) -> Result<Status> {
         by: entry.header.user.clone(),
         since: entry.header.at,
         on_host: entry.on_host(),
-        nodes: nodes
-            .map(|at| NodeStatus {
-                node: at.node.to_string(),
-                netns: at.netns.clone(),
-            })
-            .collect(),
+        nodes: nodes.map(|at| NodeStatus { node: at.node.to_string(), netns: at.netns.clone() }).collect(),
         drift: drift.into_iter().map(Described::from).collect(),
     })
 }
@@ -124,8 +116,6 @@ pub fn status(named: Option<&str>) -> Result<Vec<Status>> {
         Some(_) => Some(running::pick(named)?),
         None => None,
     };
-    let all = running::all()
-        .into_iter()
-        .filter(|r| wanted.as_ref().is_none_or(|w| *w == r.name));
+    let all = running::all().into_iter().filter(|r| wanted.as_ref().is_none_or(|w| *w == r.name));
     all.map(|r| of(&r)).collect()
 }

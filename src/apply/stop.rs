@@ -29,7 +29,5 @@ pub fn listen(say: impl Fn(usize) + Send + 'static) {
         }
     };
     // Without the thread, signals do what they always do, and the journal makes up for it.
-    let _ = std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(work);
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(work);
 }

@@ -55,11 +55,7 @@ pub fn up(
     }
     let result = fresh(found, topology, plan, options, &lock, say);
     match result {
-        Ok(steps) => Ok(Up {
-            already: false,
-            took: begun.elapsed(),
-            steps,
-        }),
+        Ok(steps) => Ok(Up { already: false, took: begun.elapsed(), steps }),
         Err(error) => Err(error),
     }
 }
@@ -77,16 +73,12 @@ fn settle_with_present(
         return Ok(None);
     };
     if entry.is_stale() {
-        say(Event::Note(format!(
-            "`{lab}` was up before this machine was restarted; bringing it up again"
-        )));
+        say(Event::Note(format!("`{lab}` was up before this machine was restarted; bringing it up again")));
         down::down_locked(lab, lock)?;
         return Ok(None);
     }
     if !entry.is_running() {
-        say(Event::Note(format!(
-            "an earlier `up` or `down` of `{lab}` was interrupted; cleaning up first"
-        )));
+        say(Event::Note(format!("an earlier `up` or `down` of `{lab}` was interrupted; cleaning up first")));
         down::down_locked(lab, lock)?;
         return Ok(None);
     }
@@ -94,20 +86,14 @@ fn settle_with_present(
     if same {
         let drift = drift(&entry, lock)?;
         if drift.is_empty() {
-            return Ok(Some(Up {
-                already: true,
-                took: Duration::ZERO,
-                steps: 0,
-            }));
+            return Ok(Some(Up { already: true, took: Duration::ZERO, steps: 0 }));
         }
         let n = drift.len();
         return Err(Error::conflict(format!(
             "lab `{lab}` is up, but {n} {} not as it should be",
             if n == 1 { "thing is" } else { "things are" }
         ))
-        .help(format!(
-            "`netlab status {lab}` shows them, `netlab repair {lab}` mends them"
-        )));
+        .help(format!("`netlab status {lab}` shows them, `netlab repair {lab}` mends them")));
     }
     if options.replace {
         say(Event::Note(format!("taking down `{lab}` as it was")));
@@ -122,13 +108,8 @@ fn settle_with_present(
     } else {
         "from an earlier version of its file".to_string()
     };
-    Err(Error::conflict(format!(
-        "lab `{lab}` is up already, {what} (by {})",
-        entry.header.user
-    ))
-    .help(format!(
-        "`netlab down {lab}` first, or `netlab up {lab} --replace`"
-    )))
+    Err(Error::conflict(format!("lab `{lab}` is up already, {what} (by {})", entry.header.user))
+        .help(format!("`netlab down {lab}` first, or `netlab up {lab} --replace`")))
 }
 
 fn drift(entry: &Entry, lock: &lock::Lock) -> Result<Vec<crate::state::Drift>> {
@@ -136,16 +117,9 @@ fn drift(entry: &Entry, lock: &lock::Lock) -> Result<Vec<crate::state::Drift>> {
 }
 
 fn header(found: &Found, topology: &Topology, plan: &Plan) -> Header {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let user = std::env::var("SUDO_USER").ok().filter(|u| !u.is_empty());
-    let own = || {
-        nix::unistd::User::from_uid(nix::unistd::getuid())
-            .ok()
-            .flatten()
-            .map(|u| u.name)
-    };
+    let own = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|u| u.name);
     Header {
         format: FORMAT,
         boot_id: machine::boot_id(),
@@ -173,49 +147,28 @@ fn fresh(
             Err(other) => error.note(other.to_string()),
         }
     };
-    let mut kernel =
-        Linux::new(&lock.folder.join("log")).map_err(|r| clear(Error::machine(r.to_string())))?;
+    let mut kernel = Linux::new(&lock.folder.join("log")).map_err(|r| clear(Error::machine(r.to_string())))?;
     preflight::look(topology, plan, &mut kernel).map_err(clear)?;
-    let mut journal =
-        Journal::create(&lock.folder, &header(found, topology, plan), plan).map_err(clear)?;
+    let mut journal = Journal::create(&lock.folder, &header(found, topology, plan), plan).map_err(clear)?;
     let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
     let injected = failpoint::at("journal", 0).map_err(|r| Error::machine(r.to_string()));
     let result = injected
+        .and_then(|()| carry_out(&mut kernel, plan, &mut journal, &mut outcomes, topology, say))
         .and_then(|()| {
-            carry_out(
-                &mut kernel,
-                plan,
-                &mut journal,
-                &mut outcomes,
-                topology,
-                say,
-            )
-        })
-        .and_then(|()| {
-            kernel
-                .settle(plan)
-                .map_err(|(i, refusal)| service_died(plan, i, topology, &refusal))?;
+            kernel.settle(plan).map_err(|(i, refusal)| service_died(plan, i, topology, &refusal))?;
             prove(&mut kernel, plan, &outcomes)
         })
-        .and_then(|()| {
-            journal
-                .up()
-                .map_err(|e| Error::machine("cannot write the journal").cause(e))
-        });
+        .and_then(|()| journal.up().map_err(|e| Error::machine("cannot write the journal").cause(e)));
     let Err(error) = result else {
         return Ok(plan.steps.len());
     };
     if options.keep && error.kind() != Kind::Interrupted {
-        return Err(error.help(format!(
-            "everything up to here was kept; `netlab down {lab}` removes it"
-        )));
+        return Err(error.help(format!("everything up to here was kept; `netlab down {lab}` removes it")));
     }
     say(Event::Note("taking back what was done".into()));
     let left = down::take_back(&mut kernel, plan, &outcomes);
     if left.is_empty() {
-        return Err(clear(
-            error.note("everything was taken back; nothing is left"),
-        ));
+        return Err(clear(error.note("everything was taken back; nothing is left")));
     }
     let mut error = error;
     for note in &down::left_behind(lab, &left).detail().notes {
@@ -245,19 +198,13 @@ pub fn carry_out<K: Kernel>(
         if stop::requested() {
             return Err(Error::new(Kind::Interrupted, "interrupted"));
         }
-        say(Event::Step {
-            n,
-            of,
-            op: &step.op,
-        });
+        say(Event::Step { n, of, op: &step.op });
         let refused = |refusal: Refusal| refused(step, &topology.source, &refusal);
         let lost = |e: std::io::Error| Error::machine("cannot write the journal").cause(e);
         let before = kernel.before(&step.op).map_err(refused)?;
         journal.begin(n, before.clone()).map_err(lost)?;
         outcomes[n] = Outcome::Begun(before.clone());
-        let done = failpoint::at("up", n)
-            .and_then(|()| kernel.perform(plan, &step.op))
-            .map_err(refused)?;
+        let done = failpoint::at("up", n).and_then(|()| kernel.perform(plan, &step.op)).map_err(refused)?;
         failpoint::at("done", n).map_err(refused)?;
         journal.done(n, done.clone()).map_err(lost)?;
         outcomes[n] = Outcome::Done(before, done);
@@ -273,8 +220,7 @@ pub fn carry_out<K: Kernel>(
 pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
     let mut state = expect(plan);
     for (step, outcome) in plan.steps.iter().zip(outcomes) {
-        if let (crate::plan::Op::LoadRules { at, family, .. }, Some(Done::Shown(shown))) =
-            (&step.op, outcome.done())
+        if let (crate::plan::Op::LoadRules { at, family, .. }, Some(Done::Shown(shown))) = (&step.op, outcome.done())
             && let Some(node) = state.nodes.get_mut(at.node.as_str())
         {
             node.firewall.insert(*family, shown.clone());
@@ -286,9 +232,7 @@ pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
 /// Reads the kernel back. A difference right after a clean run is netlab's own mistake, or somebody else's hand.
 fn prove(kernel: &mut Linux, plan: &Plan, outcomes: &[Outcome]) -> Result<()> {
     let expected = expected(plan, outcomes);
-    let actual = kernel
-        .observe(plan)
-        .map_err(|r| Error::machine("cannot read back what was made").cause(r))?;
+    let actual = kernel.observe(plan).map_err(|r| Error::machine("cannot read back what was made").cause(r))?;
     let drift = diff(&expected, &actual);
     if drift.is_empty() {
         return Ok(());

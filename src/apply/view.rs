@@ -23,14 +23,8 @@ pub fn view(nodes: &[At]) -> Result<Vec<NodeView>> {
     let mut kernel = checks::kernel()?;
     let mut views = Vec::new();
     for at in nodes {
-        let view = kernel
-            .view(at)
-            .map_err(|r| Error::machine(format!("cannot look at `{}`", at.node)).cause(r))?;
-        views.push(NodeView {
-            node: at.node.to_string(),
-            netns: at.netns.clone(),
-            view,
-        });
+        let view = kernel.view(at).map_err(|r| Error::machine(format!("cannot look at `{}`", at.node)).cause(r))?;
+        views.push(NodeView { node: at.node.to_string(), netns: at.netns.clone(), view });
     }
     Ok(views)
 }

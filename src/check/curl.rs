@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, shell_words,
-};
+use super::{NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, shell_words};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -22,20 +20,14 @@ pub struct Curl {
 enum Expected {
     Reach(Reach),
     Timeout,
-    Answer {
-        status: Option<u16>,
-        body: Option<String>,
-        saw: Option<String>,
-    },
+    Answer { status: Option<u16>, body: Option<String>, saw: Option<String> },
 }
 
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Curl> {
     let url = written.curl.as_ref()?;
     let good = url.starts_with("http://") || url.starts_with("https://");
     if !good || url.contains(char::is_whitespace) {
-        problems
-            .error(url.span, format!("`{url}` is not an http URL"))
-            .help("as in http://192.168.15.2/");
+        problems.error(url.span, format!("`{url}` is not an http URL")).help("as in http://192.168.15.2/");
         return None;
     }
     let mut options = Vec::new();
@@ -53,29 +45,17 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Cur
     for header in &written.header {
         options.extend(["--header".into(), header.value.clone()]);
     }
-    Some(Curl {
-        url: url.value.clone(),
-        options,
-        expect: expected(written, problems)?,
-    })
+    Some(Curl { url: url.value.clone(), options, expect: expected(written, problems)? })
 }
 
 fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> {
     let Some(expect) = &written.expect else {
-        return Some(Expected::Answer {
-            status: None,
-            body: None,
-            saw: None,
-        });
+        return Some(Expected::Answer { status: None, body: None, saw: None });
     };
     match &expect.value {
         Expect::Word(word) => match word.as_str() {
             "ok" => {
-                return Some(Expected::Answer {
-                    status: None,
-                    body: None,
-                    saw: None,
-                });
+                return Some(Expected::Answer { status: None, body: None, saw: None });
             }
             "blocked" => return Some(Expected::Reach(Reach::Blocked)),
             "refused" => return Some(Expected::Reach(Reach::Refused)),
@@ -84,10 +64,7 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
         },
         Expect::Properties(p) => {
             let saw = p.server_saw.as_ref().map(|s| s.value.clone());
-            let (status, body) = (
-                p.status.as_ref().map(|s| s.value),
-                p.body.as_ref().map(|b| b.value.clone()),
-            );
+            let (status, body) = (p.status.as_ref().map(|s| s.value), p.body.as_ref().map(|b| b.value.clone()));
             if status.is_some() || body.is_some() || saw.is_some() {
                 return Some(Expected::Answer { status, body, saw });
             }
@@ -119,10 +96,7 @@ impl Curl {
 
     /// `-v` says why a connection failed; `-q` keeps a `.curlrc` out.
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands {
-            argv: vec![self.argv(&["-q", "-sSv", "--noproxy", "*"])],
-            timeout: Duration::from_secs(4),
-        }
+        Probe::Commands { argv: vec![self.argv(&["-q", "-sSv", "--noproxy", "*"])], timeout: Duration::from_secs(4) }
     }
 
     pub(super) fn by_hand(&self) -> String {
@@ -134,10 +108,7 @@ impl Curl {
             Expected::Reach(reach) => reach.expected("an answer"),
             Expected::Timeout => "a timeout".into(),
             Expected::Answer { status, body, saw } => {
-                let mut words = vec![format!(
-                    "status {}",
-                    status.map_or("below 400".into(), |s| s.to_string())
-                )];
+                let mut words = vec![format!("status {}", status.map_or("below 400".into(), |s| s.to_string()))];
                 words.extend(body.as_ref().map(|b| format!("a body with `{b}`")));
                 words.extend(saw.as_ref().map(|s| format!("a server that saw {s}")));
                 words.join(", ")
@@ -149,21 +120,14 @@ impl Curl {
         let output = seen.first();
         let answer = Answer::of(&output);
         match &self.expect {
-            Expected::Reach(Reach::Open) => {
-                Verdict::of(answer.status.is_some(), answer.words(&output))
+            Expected::Reach(Reach::Open) => Verdict::of(answer.status.is_some(), answer.words(&output)),
+            Expected::Reach(Reach::Refused) => {
+                Verdict::of(answer.refused, answer.words(&output)).meaning(Some("an active refusal looks different"))
             }
-            Expected::Reach(Reach::Refused) => Verdict::of(answer.refused, answer.words(&output))
-                .meaning(Some("an active refusal looks different")),
-            Expected::Reach(Reach::Blocked) => {
-                Verdict::of(answer.silent || answer.no_way, answer.words(&output))
-                    .meaning(Some("something answers, if only with a refusal"))
-            }
-            Expected::Timeout => {
-                Verdict::of(answer.silent, answer.words(&output)).meaning(Some("something answers"))
-            }
-            Expected::Answer { status, body, saw } => {
-                self.judge_answer(&output, &answer, (*status, body, saw))
-            }
+            Expected::Reach(Reach::Blocked) => Verdict::of(answer.silent || answer.no_way, answer.words(&output))
+                .meaning(Some("something answers, if only with a refusal")),
+            Expected::Timeout => Verdict::of(answer.silent, answer.words(&output)).meaning(Some("something answers")),
+            Expected::Answer { status, body, saw } => self.judge_answer(&output, &answer, (*status, body, saw)),
         }
     }
 
@@ -175,9 +139,7 @@ impl Curl {
     ) -> Verdict {
         let Some(got) = answer.status else {
             let meaning = match answer {
-                Answer { refused: true, .. } => {
-                    Some("the address answers, but nothing listens on that port")
-                }
+                Answer { refused: true, .. } => Some("the address answers, but nothing listens on that port"),
                 Answer { no_way: true, .. } => Some(NO_ROUTE),
                 Answer { silent: true, .. } => Some(SILENCE),
                 _ => None,
@@ -186,65 +148,30 @@ impl Curl {
         };
         let right_status = status.map_or(got < 400, |s| s == got);
         let right_body = body.as_ref().is_none_or(|b| output.stdout.contains(b));
-        let right_saw = saw
-            .as_ref()
-            .is_none_or(|s| saw_client(&output.stdout) == Some(s.as_str()));
+        let right_saw = saw.as_ref().is_none_or(|s| saw_client(&output.stdout) == Some(s.as_str()));
         let meaning = if !right_saw {
-            Some(
-                "the address was translated on the way where it should not be, or not where it should",
-            )
+            Some("the address was translated on the way where it should not be, or not where it should")
         } else if !right_body {
             Some("another server answered than the one expected")
         } else {
             None
         };
-        Verdict::of(
-            right_status && right_body && right_saw,
-            answer.words(output),
-        )
-        .meaning(meaning)
+        Verdict::of(right_status && right_body && right_saw, answer.words(output)).meaning(meaning)
     }
 
     fn target(&self) -> Target {
-        let authority = self
-            .url
-            .split("://")
-            .nth(1)
-            .unwrap_or_default()
-            .split('/')
-            .next()
-            .unwrap_or_default();
-        let port = if self.url.starts_with("https") {
-            443
-        } else {
-            80
-        };
-        let host = authority
-            .parse()
-            .ok()
-            .or_else(|| authority.rsplit_once(':').and_then(|(h, _)| h.parse().ok()));
-        let port = authority
-            .rsplit_once(':')
-            .and_then(|(_, p)| p.trim_end_matches(']').parse().ok())
-            .unwrap_or(port);
+        let authority = self.url.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
+        let port = if self.url.starts_with("https") { 443 } else { 80 };
+        let host = authority.parse().ok().or_else(|| authority.rsplit_once(':').and_then(|(h, _)| h.parse().ok()));
+        let port = authority.rsplit_once(':').and_then(|(_, p)| p.trim_end_matches(']').parse().ok()).unwrap_or(port);
         match host {
-            Some(std::net::IpAddr::V4(ip)) => Target {
-                ip: Some(ip.into()),
-                key: format!("tcp {ip}:{port}"),
-            },
-            Some(std::net::IpAddr::V6(_)) | None => Target {
-                ip: host,
-                key: format!("tcp {authority}"),
-            },
+            Some(std::net::IpAddr::V4(ip)) => Target { ip: Some(ip.into()), key: format!("tcp {ip}:{port}") },
+            Some(std::net::IpAddr::V6(_)) | None => Target { ip: host, key: format!("tcp {authority}") },
         }
     }
 
     pub(super) fn blocked_target(&self) -> Option<Target> {
-        matches!(
-            self.expect,
-            Expected::Reach(Reach::Blocked) | Expected::Timeout
-        )
-        .then(|| self.target())
+        matches!(self.expect, Expected::Reach(Reach::Blocked) | Expected::Timeout).then(|| self.target())
     }
 
     pub(super) fn reached_target(&self) -> Option<Target> {
@@ -252,10 +179,7 @@ impl Curl {
     }
 
     pub(super) fn as_witness(&self) -> Curl {
-        Curl {
-            expect: Expected::Reach(Reach::Open),
-            ..self.clone()
-        }
+        Curl { expect: Expected::Reach(Reach::Open), ..self.clone() }
     }
 }
 
@@ -269,44 +193,26 @@ struct Answer {
 
 impl Answer {
     fn of(output: &Output) -> Answer {
-        let status = output
-            .stderr
-            .lines()
-            .rev()
-            .find_map(|line| line.strip_prefix("< HTTP/"));
+        let status = output.stderr.lines().rev().find_map(|line| line.strip_prefix("< HTTP/"));
         let failed = output.code == Some(7);
         Answer {
-            status: status
-                .and_then(|s| s.split(' ').nth(1)?.parse().ok())
-                .filter(|_| output.code == Some(0)),
+            status: status.and_then(|s| s.split(' ').nth(1)?.parse().ok()).filter(|_| output.code == Some(0)),
             refused: failed && output.stderr.contains("Connection refused"),
             silent: output.code == Some(28),
             no_way: failed
-                && [
-                    "Network is unreachable",
-                    "No route to host",
-                    "Network unreachable",
-                ]
-                .iter()
-                .any(|w| output.stderr.contains(w)),
+                && ["Network is unreachable", "No route to host", "Network unreachable"]
+                    .iter()
+                    .any(|w| output.stderr.contains(w)),
         }
     }
 
     fn words(&self, output: &Output) -> String {
         if let Some(status) = self.status {
             let body = first_line(&output.stdout);
-            return if body.is_empty() {
-                format!("status {status}")
-            } else {
-                format!("status {status}, `{body}`")
-            };
+            return if body.is_empty() { format!("status {status}") } else { format!("status {status}, `{body}`") };
         }
-        let reason = output
-            .stderr
-            .lines()
-            .rev()
-            .find_map(|l| l.strip_prefix("curl: "))
-            .unwrap_or("curl did not end in time");
+        let reason =
+            output.stderr.lines().rev().find_map(|l| l.strip_prefix("curl: ")).unwrap_or("curl did not end in time");
         match (self.refused, self.no_way) {
             (true, _) => format!("curl: {reason} (connection refused)"),
             (_, true) => format!("curl: {reason} (no route)"),
@@ -325,46 +231,25 @@ mod tests {
     use super::*;
 
     fn curl(expect: Expected) -> Curl {
-        Curl {
-            url: "http://203.0.113.2/".into(),
-            options: vec![],
-            expect,
-        }
+        Curl { url: "http://203.0.113.2/".into(), options: vec![], expect }
     }
 
     fn output(code: i32, stdout: &str, stderr: &str) -> Seen {
-        Seen::Outputs(vec![Output {
-            code: Some(code),
-            stdout: stdout.into(),
-            stderr: stderr.into(),
-        }])
+        Seen::Outputs(vec![Output { code: Some(code), stdout: stdout.into(), stderr: stderr.into() }])
     }
 
     #[test]
     fn the_server_says_whom_it_saw() {
-        let saw = |a: &str| {
-            curl(Expected::Answer {
-                status: Some(200),
-                body: None,
-                saw: Some(a.into()),
-            })
-        };
-        let seen = output(
-            0,
-            "blue saw 203.0.113.1 host=x path=/\n",
-            "< HTTP/1.1 200 OK\n",
-        );
+        let saw = |a: &str| curl(Expected::Answer { status: Some(200), body: None, saw: Some(a.into()) });
+        let seen = output(0, "blue saw 203.0.113.1 host=x path=/\n", "< HTTP/1.1 200 OK\n");
         assert!(saw("203.0.113.1").judge(&seen).holds);
         assert!(!saw("203.0.113.10").judge(&seen).holds);
     }
 
     #[test]
     fn refused_and_silent_are_told_apart() {
-        let refused = output(
-            7,
-            "",
-            "* connect to 203.0.113.2 port 80 failed: Connection refused\ncurl: (7) Failed to connect\n",
-        );
+        let refused =
+            output(7, "", "* connect to 203.0.113.2 port 80 failed: Connection refused\ncurl: (7) Failed to connect\n");
         let silent = output(28, "", "curl: (28) Connection timed out\n");
         assert!(curl(Expected::Reach(Reach::Refused)).judge(&refused).holds);
         assert!(!curl(Expected::Reach(Reach::Blocked)).judge(&refused).holds);

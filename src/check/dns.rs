@@ -31,36 +31,23 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Dns
     let name = written.dns.as_ref()?;
     let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.is_empty() || name.starts_with('-') || !name.chars().all(sane) {
-        problems.error(
-            name.span,
-            format!("`{name}` is not a name that can be looked up"),
-        );
+        problems.error(name.span, format!("`{name}` is not a name that can be looked up"));
         return None;
     }
     let expect = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
         None => Expected::Answers(Vec::new()),
-        Some((Expect::List(list), _)) => {
-            Expected::Answers(list.iter().map(|t| t.value.clone()).collect())
-        }
+        Some((Expect::List(list), _)) => Expected::Answers(list.iter().map(|t| t.value.clone()).collect()),
         Some((Expect::Word(word), _)) if word == "nxdomain" => Expected::NxDomain,
         Some((Expect::Word(word), _)) if word == "timeout" => Expected::NoServer,
         Some((Expect::Word(word), _)) if word == "ok" => Expected::Answers(Vec::new()),
         Some((Expect::Word(word), _)) => Expected::Answers(vec![word.clone()]),
         Some((Expect::Properties(_), span)) => {
-            problems.error(
-                span,
-                "a dns check expects addresses, `nxdomain` or `timeout`",
-            );
+            problems.error(span, "a dns check expects addresses, `nxdomain` or `timeout`");
             return None;
         }
     };
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.clone());
-    Some(Dns {
-        name: name.value.clone(),
-        server: text(&written.server),
-        record: text(&written.record),
-        expect,
-    })
+    Some(Dns { name: name.value.clone(), server: text(&written.server), record: text(&written.record), expect })
 }
 
 impl Dns {
@@ -72,14 +59,7 @@ impl Dns {
         if !self.asks_server() {
             return strings(&["getent", "ahosts", &self.name]);
         }
-        let mut argv = strings(&[
-            "dig",
-            "+noall",
-            "+comments",
-            "+answer",
-            "+time=1",
-            "+tries=1",
-        ]);
+        let mut argv = strings(&["dig", "+noall", "+comments", "+answer", "+time=1", "+tries=1"]);
         argv.extend(self.server.as_ref().map(|s| format!("@{s}")));
         argv.push(self.name.clone());
         argv.extend(self.record.clone());
@@ -95,10 +75,7 @@ impl Dns {
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands {
-            argv: vec![self.argv()],
-            timeout: Duration::from_secs(4),
-        }
+        Probe::Commands { argv: vec![self.argv()], timeout: Duration::from_secs(4) }
     }
 
     pub(super) fn by_hand(&self) -> String {
@@ -117,21 +94,13 @@ impl Dns {
     pub(super) fn judge(&self, seen: &Seen) -> Verdict {
         let output = seen.first();
         let (found, nxdomain, silent) = if self.asks_server() {
-            let answers = output
-                .stdout
-                .lines()
-                .filter(|l| !l.starts_with(';') && !l.trim().is_empty());
-            let data = answers
-                .filter_map(|l| Some(l.split_whitespace().skip(4).collect::<Vec<_>>().join(" ")));
+            let answers = output.stdout.lines().filter(|l| !l.starts_with(';') && !l.trim().is_empty());
+            let data = answers.map(|l| l.split_whitespace().skip(4).collect::<Vec<_>>().join(" "));
             let nxdomain = output.stdout.contains("status: NXDOMAIN");
             (data.collect::<Vec<_>>(), nxdomain, output.code == Some(9))
         } else {
-            let mut list: Vec<String> = output
-                .stdout
-                .lines()
-                .filter_map(|l| l.split_whitespace().next())
-                .map(str::to_string)
-                .collect();
+            let mut list: Vec<String> =
+                output.stdout.lines().filter_map(|l| l.split_whitespace().next()).map(str::to_string).collect();
             list.dedup();
             list.sort();
             list.dedup();
@@ -141,25 +110,20 @@ impl Dns {
             (false, ..) => found.join(", "),
             (_, true, _) => "no such name".into(),
             (_, _, true) => "no answer from the server".into(),
-            _ => format!(
-                "nothing ({})",
-                first_line(&format!("{}{}", output.stderr, output.stdout))
-            ),
+            _ => format!("nothing ({})", first_line(&format!("{}{}", output.stderr, output.stdout))),
         };
         let holds = match &self.expect {
             Expected::Answers(list) => {
                 !found.is_empty()
-                    && list.iter().all(|want| {
-                        found
-                            .iter()
-                            .any(|f| f.trim_end_matches('.') == want.trim_end_matches('.'))
-                    })
+                    && list
+                        .iter()
+                        .all(|want| found.iter().any(|f| f.trim_end_matches('.') == want.trim_end_matches('.')))
             }
             Expected::NxDomain => found.is_empty() && nxdomain,
-            Expected::NoServer => {
-                found.is_empty() && (silent || !self.asks_server() && output.code == Some(2))
-            }
+            Expected::NoServer => found.is_empty() && (silent || !self.asks_server() && output.code == Some(2)),
         };
-        Verdict::of(holds, words).meaning(Some("look at /etc/resolv.conf and /etc/hosts inside the node (`netlab exec NODE -- cat /etc/resolv.conf`)"))
+        Verdict::of(holds, words).meaning(Some(
+            "look at /etc/resolv.conf and /etc/hosts inside the node (`netlab exec NODE -- cat /etc/resolv.conf`)",
+        ))
     }
 }

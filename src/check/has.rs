@@ -30,16 +30,8 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Has
     if let Some(empty) = lines.iter().find(|l| l.trim().is_empty()) {
         problems.error(empty.span, "an empty line is always there");
     }
-    let present = expect_word(
-        written,
-        &[("present", true), ("absent", false)],
-        true,
-        problems,
-    )?;
-    Some(Has {
-        lines: lines.iter().map(words).collect(),
-        present,
-    })
+    let present = expect_word(written, &[("present", true), ("absent", false)], true, problems)?;
+    Some(Has { lines: lines.iter().map(words).collect(), present })
 }
 
 impl Has {
@@ -62,41 +54,23 @@ impl Has {
     pub(super) fn programs(&self) -> Vec<(String, Option<&'static str>)> {
         self.argv()
             .into_iter()
-            .map(|a| {
-                (
-                    a[0].clone(),
-                    Some(if a[0] == "iptables-save" {
-                        "iptables"
-                    } else {
-                        "iproute2"
-                    }),
-                )
-            })
+            .map(|a| (a[0].clone(), Some(if a[0] == "iptables-save" { "iptables" } else { "iproute2" })))
             .collect()
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands {
-            argv: self.argv(),
-            timeout: Duration::from_secs(4),
-        }
+        Probe::Commands { argv: self.argv(), timeout: Duration::from_secs(4) }
     }
 
     pub(super) fn by_hand(&self) -> String {
         let argv = self.argv();
-        argv.iter()
-            .map(|a| shell_words(a))
-            .collect::<Vec<_>>()
-            .join("; ")
+        let commands: Vec<String> = argv.iter().map(|a| shell_words(a)).collect();
+        if commands.len() == 1 { commands.join("") } else { format!("sh -c '{}'", commands.join("; ")) }
     }
 
     pub(super) fn expected(&self) -> String {
         let lines: Vec<String> = self.lines.iter().map(|l| format!("`{l}`")).collect();
-        format!(
-            "{} {}",
-            lines.join(", "),
-            if self.present { "present" } else { "absent" }
-        )
+        format!("{} {}", lines.join(", "), if self.present { "present" } else { "absent" })
     }
 
     pub(super) fn judge(&self, seen: &Seen) -> Verdict {
@@ -114,26 +88,12 @@ impl Has {
         }
         let (found, lacking): (Vec<_>, Vec<_>) = self.lines.iter().partition(there);
         if self.present {
-            let words: Vec<String> = lacking
-                .iter()
-                .map(|l| format!("`{l}` is not there"))
-                .collect();
-            let seen = if words.is_empty() {
-                "all there".into()
-            } else {
-                words.join(", ")
-            };
+            let words: Vec<String> = lacking.iter().map(|l| format!("`{l}` is not there")).collect();
+            let seen = if words.is_empty() { "all there".into() } else { words.join(", ") };
             Verdict::of(lacking.is_empty(), seen)
         } else {
             let words: Vec<String> = found.iter().map(|l| format!("`{l}` is there")).collect();
-            Verdict::of(
-                found.is_empty(),
-                if words.is_empty() {
-                    "none there".into()
-                } else {
-                    words.join(", ")
-                },
-            )
+            Verdict::of(found.is_empty(), if words.is_empty() { "none there".into() } else { words.join(", ") })
         }
     }
 }
@@ -145,15 +105,9 @@ mod tests {
 
     #[test]
     fn a_line_is_found_whatever_its_blanks_but_not_half_a_word() {
-        let has = |line: &str| Has {
-            lines: vec![line.into()],
-            present: true,
-        };
-        let output = Output {
-            code: Some(0),
-            stdout: "default via 10.0.0.1   dev eth0\n".into(),
-            stderr: String::new(),
-        };
+        let has = |line: &str| Has { lines: vec![line.into()], present: true };
+        let output =
+            Output { code: Some(0), stdout: "default via 10.0.0.1   dev eth0\n".into(), stderr: String::new() };
         let seen = Seen::Outputs(vec![output]);
         assert!(has("default via 10.0.0.1 dev eth0").judge(&seen).holds);
         assert!(has("via 10.0.0.1").judge(&seen).holds);

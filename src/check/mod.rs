@@ -134,11 +134,7 @@ pub struct Verdict {
 
 impl Verdict {
     fn of(holds: bool, seen: impl Into<String>) -> Verdict {
-        Verdict {
-            holds,
-            seen: seen.into(),
-            meaning: None,
-        }
+        Verdict { holds, seen: seen.into(), meaning: None }
     }
     fn meaning(mut self, meaning: Option<&str>) -> Verdict {
         if !self.holds {
@@ -319,16 +315,10 @@ impl Reach {
 
     fn judge(self, seen: SocketSeen) -> Verdict {
         let (words, meaning) = match seen {
-            SocketSeen::Open => (
-                "answered",
-                Some("something lets it through that should not"),
-            ),
-            SocketSeen::Refused => (
-                "refused",
-                Some(
-                    "the address answers, but nothing listens on that port (or a firewall rejects)",
-                ),
-            ),
+            SocketSeen::Open => ("answered", Some("something lets it through that should not")),
+            SocketSeen::Refused => {
+                ("refused", Some("the address answers, but nothing listens on that port (or a firewall rejects)"))
+            }
             SocketSeen::Silent => ("no answer", Some(SILENCE)),
             SocketSeen::Unreachable => ("unreachable", Some(NO_ROUTE)),
         };
@@ -342,7 +332,8 @@ impl Reach {
 }
 
 /// What silence usually means.
-pub(crate) const SILENCE: &str = "the request or its answer is lost on the way: a missing route back, a firewall, forwarding switched off";
+pub(crate) const SILENCE: &str =
+    "the request or its answer is lost on the way: a missing route back, a firewall, forwarding switched off";
 /// What "network is unreachable" means.
 pub(crate) const NO_ROUTE: &str = "there is no route to it (`ip route get ADDRESS` says the same)";
 
@@ -352,9 +343,7 @@ pub fn read(written: &spec::Check, problems: &mut Problems) -> Option<Kind> {
     let span = written.any_span();
     match present.as_slice() {
         [] => {
-            problems
-                .error(span, "this check does not say what to do")
-                .help(format!("add one of {}", KINDS.join(", ")));
+            problems.error(span, "this check does not say what to do").help(format!("add one of {}", KINDS.join(", ")));
             None
         }
         [(kind, _)] => {
@@ -364,19 +353,14 @@ pub fn read(written: &spec::Check, problems: &mut Problems) -> Option<Kind> {
         }
         [(first, _), (second, at), ..] => {
             problems
-                .error(
-                    *at,
-                    format!("a check does one thing: this one has both `{first}` and `{second}`"),
-                )
+                .error(*at, format!("a check does one thing: this one has both `{first}` and `{second}`"))
                 .help("make it two checks");
             None
         }
     }
 }
 
-const KINDS: &[&str] = &[
-    "ping", "curl", "tcp", "udp", "dns", "route", "has", "path", "run",
-];
+const KINDS: &[&str] = &["ping", "curl", "tcp", "udp", "dns", "route", "has", "path", "run"];
 
 type Read = fn(&spec::Check, &mut Problems) -> Option<Kind>;
 
@@ -396,10 +380,7 @@ fn reader(kind: &str) -> (&'static [&'static str], Read) {
 
 fn kinds_present(written: &spec::Check) -> Vec<(&'static str, Span)> {
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.span);
-    let list = |l: &Option<Vec<spec::Text>>| {
-        l.as_ref()
-            .map(|l| l.first().map_or(Span::default(), |t| t.span))
-    };
+    let list = |l: &Option<Vec<spec::Text>>| l.as_ref().map(|l| l.first().map_or(Span::default(), |t| t.span));
     [
         ("ping", text(&written.ping)),
         ("curl", text(&written.curl)),
@@ -419,10 +400,7 @@ fn kinds_present(written: &spec::Check) -> Vec<(&'static str, Span)> {
 fn reject_options(written: &spec::Check, kind: &str, known: &[&str], problems: &mut Problems) {
     for (option, span) in written.options() {
         if !known.contains(&option) {
-            let problem = problems.error(
-                span,
-                format!("`{option}` means nothing to a `{kind}` check"),
-            );
+            let problem = problems.error(span, format!("`{option}` means nothing to a `{kind}` check"));
             if !known.is_empty() {
                 problem.help(format!("`{kind}` takes {}", known.join(", ")));
             }
@@ -435,9 +413,7 @@ impl spec::Check {
     pub fn any_span(&self) -> Span {
         let texts = [&self.name, &self.from, &self.on];
         let named = texts.into_iter().flatten().next().map(|t| t.span);
-        named
-            .or_else(|| kinds_present(self).first().map(|(_, span)| *span))
-            .unwrap_or_default()
+        named.or_else(|| kinds_present(self).first().map(|(_, span)| *span)).unwrap_or_default()
     }
 
     fn options(&self) -> Vec<(&'static str, Span)> {
@@ -466,8 +442,7 @@ impl spec::Check {
 
 /// A time as `5s` or `200ms`.
 pub fn duration(text: &spec::Text, problems: &mut Problems) -> Option<Duration> {
-    let parse =
-        |digits: &str, unit: u64| digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    let parse = |digits: &str, unit: u64| digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
     let millis = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(digits), _) => parse(digits, 1),
         (None, Some(digits)) => parse(digits, 1000),
@@ -476,33 +451,20 @@ pub fn duration(text: &spec::Text, problems: &mut Problems) -> Option<Duration> 
     match millis {
         Some(ms) if (1..=600_000).contains(&ms) => Some(Duration::from_millis(ms)),
         _ => {
-            problems
-                .error(
-                    text.span,
-                    format!("`{text}` is not a time from 1ms to 600s"),
-                )
-                .help("as in `5s` or `200ms`");
+            problems.error(text.span, format!("`{text}` is not a time from 1ms to 600s")).help("as in `5s` or `200ms`");
             None
         }
     }
 }
 
 /// Reads an `expect` that is one word of a few.
-fn expect_word<T: Copy>(
-    written: &spec::Check,
-    words: &[(&str, T)],
-    usual: T,
-    problems: &mut Problems,
-) -> Option<T> {
+fn expect_word<T: Copy>(written: &spec::Check, words: &[(&str, T)], usual: T, problems: &mut Problems) -> Option<T> {
     let Some(expect) = &written.expect else {
         return Some(usual);
     };
     let names = words.iter().map(|(word, _)| *word);
     let spec::Expect::Word(word) = &expect.value else {
-        problems.error(
-            expect.span,
-            format!("expected one of {}", names.collect::<Vec<_>>().join(", ")),
-        );
+        problems.error(expect.span, format!("expected one of {}", names.collect::<Vec<_>>().join(", ")));
         return None;
     };
     if let Some((_, value)) = words.iter().find(|(name, _)| name == word) {
@@ -510,10 +472,7 @@ fn expect_word<T: Copy>(
     }
     problems
         .error(expect.span, format!("`{word}` cannot be expected here"))
-        .help(
-            did_you_mean(word, names.clone())
-                .unwrap_or(format!("one of {}", names.collect::<Vec<_>>().join(", "))),
-        );
+        .help(did_you_mean(word, names.clone()).unwrap_or(format!("one of {}", names.collect::<Vec<_>>().join(", "))));
     None
 }
 
@@ -543,10 +502,7 @@ fn ip(text: &spec::Text, problems: &mut Problems) -> Option<IpAddr> {
 
 /// Words for a command line that a person copies.
 pub fn shell_words(argv: &[String]) -> String {
-    argv.iter()
-        .map(|w| crate::ip::shell_quote(w))
-        .collect::<Vec<_>>()
-        .join(" ")
+    argv.iter().map(|w| crate::ip::shell_quote(w)).collect::<Vec<_>>().join(" ")
 }
 
 fn strings(words: &[&str]) -> Vec<String> {
@@ -555,9 +511,5 @@ fn strings(words: &[&str]) -> Vec<String> {
 
 /// The first line that says something.
 fn first_line(text: &str) -> String {
-    text.lines()
-        .map(str::trim)
-        .find(|l| !l.is_empty())
-        .unwrap_or_default()
-        .to_string()
+    text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default().to_string()
 }

@@ -17,10 +17,7 @@ pub struct Path {
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Path> {
     let to = ip(written.path.as_ref()?, problems);
     let hops = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
-        Some((Expect::List(list), _)) => list
-            .iter()
-            .filter_map(|t| ip(t, problems))
-            .collect::<Vec<_>>(),
+        Some((Expect::List(list), _)) => list.iter().filter_map(|t| ip(t, problems)).collect::<Vec<_>>(),
         Some((Expect::Word(_) | Expect::Properties(_), span)) => {
             problems
                 .error(span, "a path check expects the list of hops")
@@ -45,43 +42,24 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Pat
 impl Path {
     fn argv(&self) -> Vec<Vec<String>> {
         (1..=self.hops.len())
-            .map(|ttl| {
-                strings(&[
-                    "ping",
-                    "-n",
-                    "-c",
-                    "1",
-                    "-W",
-                    "1",
-                    "-t",
-                    &ttl.to_string(),
-                    &self.to.to_string(),
-                ])
-            })
+            .map(|ttl| strings(&["ping", "-n", "-c", "1", "-W", "1", "-t", &ttl.to_string(), &self.to.to_string()]))
             .collect()
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands {
-            argv: self.argv(),
-            timeout: Duration::from_secs(4),
-        }
+        Probe::Commands { argv: self.argv(), timeout: Duration::from_secs(4) }
     }
 
     pub(super) fn by_hand(&self) -> String {
         format!(
-            "for ttl in $(seq {}); do ping -n -c 1 -W 1 -t $ttl {} | sed -n 2p; done",
+            "sh -c 'for ttl in $(seq {}); do ping -n -c 1 -W 1 -t $ttl {} | sed -n 2p; done'",
             self.hops.len(),
             self.to
         )
     }
 
     pub(super) fn expected(&self) -> String {
-        self.hops
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" → ")
+        self.hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → ")
     }
 
     pub(super) fn judge(&self, seen: &Seen) -> Verdict {
@@ -89,19 +67,10 @@ impl Path {
             return Verdict::of(false, "nothing");
         };
         let hops: Vec<Option<IpAddr>> = outputs.iter().map(|o| hop(&o.stdout)).collect();
-        let words = hops
-            .iter()
-            .map(|h| h.map_or("*".into(), |h| h.to_string()))
-            .collect::<Vec<_>>()
-            .join(" → ");
-        let right = hops.len() == self.hops.len()
-            && hops
-                .iter()
-                .zip(&self.hops)
-                .all(|(h, w)| h.as_ref() == Some(w));
-        Verdict::of(right, words).meaning(Some(
-            "`*` is a hop that did not answer: routers limit how often they say `time exceeded`",
-        ))
+        let words = hops.iter().map(|h| h.map_or("*".into(), |h| h.to_string())).collect::<Vec<_>>().join(" → ");
+        let right = hops.len() == self.hops.len() && hops.iter().zip(&self.hops).all(|(h, w)| h.as_ref() == Some(w));
+        Verdict::of(right, words)
+            .meaning(Some("`*` is a hop that did not answer: routers limit how often they say `time exceeded`"))
     }
 }
 
@@ -110,8 +79,6 @@ fn hop(text: &str) -> Option<IpAddr> {
     text.lines().find_map(|line| {
         let lower = line.to_lowercase();
         let after = &line[lower.find("from ")? + 5..];
-        after
-            .split([' ', '(', ')'])
-            .find_map(|w| w.trim_end_matches(':').parse().ok())
+        after.split([' ', '(', ')']).find_map(|w| w.trim_end_matches(':').parse().ok())
     })
 }

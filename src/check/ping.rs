@@ -33,23 +33,12 @@ enum Expected {
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Ping> {
     let to = ip(written.ping.as_ref()?, problems);
     if let Some(size) = written.size.as_ref().filter(|s| s.value > 65_507) {
-        problems.error(
-            size.span,
-            format!("size {size} is more than the 65507 bytes that fit a packet"),
-        );
+        problems.error(size.span, format!("size {size} is more than the 65507 bytes that fit a packet"));
     }
-    if let Some(count) = written
-        .count
-        .as_ref()
-        .filter(|c| !(1..=1000).contains(&c.value))
-    {
+    if let Some(count) = written.count.as_ref().filter(|c| !(1..=1000).contains(&c.value)) {
         problems.error(count.span, format!("count {count} is not from 1 to 1000"));
     }
-    if let Some(ttl) = written
-        .ttl
-        .as_ref()
-        .filter(|t| !(1..=255).contains(&t.value))
-    {
+    if let Some(ttl) = written.ttl.as_ref().filter(|t| !(1..=255).contains(&t.value)) {
         problems.error(ttl.span, format!("ttl {ttl} is not from 1 to 255"));
     }
     let expect = expected(written, problems);
@@ -87,11 +76,7 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
             }
             if let Some(loss) = &p.loss {
                 let below = loss.strip_prefix('<');
-                let number = below
-                    .unwrap_or(loss)
-                    .trim()
-                    .strip_suffix('%')
-                    .and_then(|n| n.parse::<f64>().ok());
+                let number = below.unwrap_or(loss).trim().strip_suffix('%').and_then(|n| n.parse::<f64>().ok());
                 if let Some(number) = number {
                     return Some(Expected::Loss(number, below.is_some()));
                 }
@@ -107,14 +92,8 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
 
 impl Ping {
     fn argv(&self) -> Vec<String> {
-        let mut argv = vec![
-            "ping".to_string(),
-            "-n".into(),
-            "-c".into(),
-            self.count.to_string(),
-            "-W".into(),
-            "1".into(),
-        ];
+        let mut argv =
+            vec!["ping".to_string(), "-n".into(), "-c".into(), self.count.to_string(), "-W".into(), "1".into()];
         if self.count > 1 {
             argv.extend(["-i".into(), "0.02".into()]);
         }
@@ -136,10 +115,7 @@ impl Ping {
 
     pub(super) fn probe(&self) -> Probe {
         let timeout = Duration::from_millis(4000 + u64::from(self.count) * 25);
-        Probe::Commands {
-            argv: vec![self.argv()],
-            timeout,
-        }
+        Probe::Commands { argv: vec![self.argv()], timeout }
     }
 
     pub(super) fn by_hand(&self) -> String {
@@ -187,50 +163,28 @@ impl Ping {
             }
             Expected::Loss(most, below) => {
                 let lost = loss(&output.stdout);
-                let holds = lost.is_some_and(|l| {
-                    if *below {
-                        l < *most
-                    } else {
-                        (l - *most).abs() < 0.5
-                    }
-                });
+                let holds = lost.is_some_and(|l| if *below { l < *most } else { (l - *most).abs() < 0.5 });
                 Verdict::of(holds, summary).meaning(meaning(&text))
             }
         }
     }
 
     fn target(&self) -> Target {
-        Target {
-            ip: Some(self.to),
-            key: format!("icmp {} {}", self.to, self.size.unwrap_or(0)),
-        }
+        Target { ip: Some(self.to), key: format!("icmp {} {}", self.to, self.size.unwrap_or(0)) }
     }
 
     pub(super) fn blocked_target(&self) -> Option<Target> {
         // A ping that is too large is blocked by its size: the same address with a small one is the witness.
-        (self.expect == Expected::Blocked).then(|| Target {
-            key: format!("icmp {} 0", self.to),
-            ..self.target()
-        })
+        (self.expect == Expected::Blocked).then(|| Target { key: format!("icmp {} 0", self.to), ..self.target() })
     }
 
     pub(super) fn reached_target(&self) -> Option<Target> {
-        matches!(self.expect, Expected::Ok | Expected::Ttl(_)).then(|| Target {
-            key: format!("icmp {} 0", self.to),
-            ..self.target()
-        })
+        matches!(self.expect, Expected::Ok | Expected::Ttl(_))
+            .then(|| Target { key: format!("icmp {} 0", self.to), ..self.target() })
     }
 
     pub(super) fn as_witness(&self) -> Ping {
-        Ping {
-            expect: Expected::Ok,
-            size: None,
-            df: false,
-            ttl: None,
-            source: None,
-            count: 1,
-            ..self.clone()
-        }
+        Ping { expect: Expected::Ok, size: None, df: false, ttl: None, source: None, count: 1, ..self.clone() }
     }
 }
 
@@ -254,59 +208,29 @@ fn meaning(text: &str) -> Option<&'static str> {
             "Destination Host Unreachable",
             "nobody on that link answers ARP for the address: is it up, plugged in, spelt right?",
         ),
-        (
-            "Destination Net Unreachable",
-            "a router on the way has no route to it",
-        ),
-        (
-            "Time to live exceeded",
-            "the packet went round in a loop, or the way is longer than its time to live",
-        ),
+        ("Destination Net Unreachable", "a router on the way has no route to it"),
+        ("Time to live exceeded", "the packet went round in a loop, or the way is longer than its time to live"),
         ("Packet filtered", "a firewall on the way said no"),
-        (
-            "Frag needed",
-            "the packet is larger than the MTU of a link on the way",
-        ),
-        (
-            "message too long",
-            "the packet is larger than the MTU of this node's own interface",
-        ),
+        ("Frag needed", "the packet is larger than the MTU of a link on the way"),
+        ("message too long", "the packet is larger than the MTU of this node's own interface"),
         ("Invalid argument", "the route to it is a blackhole"),
-        (
-            "Operation not permitted",
-            "a firewall rule in this node's own OUTPUT chain drops it",
-        ),
+        ("Operation not permitted", "a firewall rule in this node's own OUTPUT chain drops it"),
         ("100% packet loss", SILENCE),
     ];
-    KNOWN
-        .iter()
-        .find(|(words, _)| text.contains(words))
-        .map(|(_, meaning)| *meaning)
+    KNOWN.iter().find(|(words, _)| text.contains(words)).map(|(_, meaning)| *meaning)
 }
 
 /// The line of ping's output that tells most.
 fn summary(output: &Output) -> String {
-    let lines = || {
-        output
-            .stdout
-            .lines()
-            .chain(output.stderr.lines())
-            .map(str::trim)
-    };
-    let telling = lines()
-        .find(|l| l.contains(" bytes from ") || l.starts_with("From ") || l.starts_with("ping: "));
+    let lines = || output.stdout.lines().chain(output.stderr.lines()).map(str::trim);
+    let telling = lines().find(|l| l.contains(" bytes from ") || l.starts_with("From ") || l.starts_with("ping: "));
     let telling = telling.or_else(|| lines().find(|l| l.contains("packet loss")));
-    telling
-        .or_else(|| lines().find(|l| !l.is_empty()))
-        .unwrap_or("ping did not end in time")
-        .to_string()
+    telling.or_else(|| lines().find(|l| !l.is_empty())).unwrap_or("ping did not end in time").to_string()
 }
 
 fn number_after(text: &str, words: &str) -> Option<u32> {
     let rest = &text[text.find(words)? + words.len()..];
-    let end = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     rest[..end].parse().ok()
 }
 
@@ -321,26 +245,15 @@ mod tests {
 
     fn ping(expect: Expected) -> Ping {
         let to = "10.0.0.2".parse().unwrap();
-        Ping {
-            to,
-            size: None,
-            df: false,
-            count: 1,
-            ttl: None,
-            source: None,
-            expect,
-        }
+        Ping { to, size: None, df: false, count: 1, ttl: None, source: None, expect }
     }
 
     fn seen(code: i32, stdout: &str) -> Seen {
-        Seen::Outputs(vec![Output {
-            code: Some(code),
-            stdout: stdout.into(),
-            stderr: String::new(),
-        }])
+        Seen::Outputs(vec![Output { code: Some(code), stdout: stdout.into(), stderr: String::new() }])
     }
 
-    const ANSWER: &str = "PING 10.0.0.2 (10.0.0.2) 56(84) bytes of data.\n64 bytes from 10.0.0.2: icmp_seq=1 ttl=63 time=0.02 ms\n";
+    const ANSWER: &str =
+        "PING 10.0.0.2 (10.0.0.2) 56(84) bytes of data.\n64 bytes from 10.0.0.2: icmp_seq=1 ttl=63 time=0.02 ms\n";
     const LOST: &str = "PING 10.0.0.2 (10.0.0.2) 56(84) bytes of data.\n\n--- 10.0.0.2 ping statistics ---\n1 packets transmitted, 0 received, 100% packet loss, time 0ms\n";
 
     #[test]
@@ -354,11 +267,7 @@ mod tests {
     #[test]
     fn silence_is_blocked_but_a_ping_that_did_not_run_is_not() {
         assert!(ping(Expected::Blocked).judge(&seen(1, LOST)).holds);
-        assert!(
-            !ping(Expected::Blocked)
-                .judge(&seen(2, "ping: invalid argument: 'x'"))
-                .holds
-        );
+        assert!(!ping(Expected::Blocked).judge(&seen(2, "ping: invalid argument: 'x'")).holds);
         assert!(!ping(Expected::Blocked).judge(&Seen::Outputs(vec![])).holds);
     }
 }

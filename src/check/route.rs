@@ -33,12 +33,7 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Rou
         None => String::new(),
     };
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.clone());
-    Some(RouteGet {
-        to: to?,
-        source: text(&written.source),
-        mark: text(&written.mark),
-        expect,
-    })
+    Some(RouteGet { to: to?, source: text(&written.source), mark: text(&written.mark), expect })
 }
 
 impl RouteGet {
@@ -53,10 +48,7 @@ impl RouteGet {
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands {
-            argv: vec![self.argv()],
-            timeout: Duration::from_secs(2),
-        }
+        Probe::Commands { argv: vec![self.argv()], timeout: Duration::from_secs(2) }
     }
 
     pub(super) fn by_hand(&self) -> String {
@@ -64,34 +56,23 @@ impl RouteGet {
     }
 
     pub(super) fn expected(&self) -> String {
-        if self.expect.is_empty() {
-            "a route".into()
-        } else {
-            format!("`{}`", self.expect)
-        }
+        if self.expect.is_empty() { "a route".into() } else { format!("`{}`", self.expect) }
     }
 
     pub(super) fn judge(&self, seen: &Seen) -> Verdict {
         let output = seen.first();
-        let answer = if output.code == Some(0) {
-            first_line(&output.stdout)
-        } else {
-            first_line(&output.stderr)
-        };
+        let answer = if output.code == Some(0) { first_line(&output.stdout) } else { first_line(&output.stderr) };
         let words: Vec<&str> = answer.split_whitespace().collect();
         let want: Vec<&str> = self.expect.split(' ').filter(|w| !w.is_empty()).collect();
         let holds = match self.expect.as_str() {
             "" => output.code == Some(0),
             "unreachable" => {
-                output.code != Some(0)
-                    && (answer.contains("unreachable") || answer.contains("No route to host"))
+                output.code != Some(0) && (answer.contains("unreachable") || answer.contains("No route to host"))
             }
             "blackhole" => output.code != Some(0) && answer.contains("Invalid argument"),
             "prohibit" => output.code != Some(0) && answer.contains("Permission denied"),
             _ => output.code == Some(0) && words.windows(want.len()).any(|w| w == want.as_slice()),
         };
-        Verdict::of(holds, answer).meaning(Some(
-            "the routing table says otherwise: look at `ip route` in the node",
-        ))
+        Verdict::of(holds, answer).meaning(Some("the routing table says otherwise: look at `ip route` in the node"))
     }
 }

@@ -15,24 +15,16 @@ pub struct Run {
 }
 
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Run> {
-    let argv: Vec<String> = written
-        .run
-        .as_ref()?
-        .iter()
-        .map(|w| w.value.clone())
-        .collect();
+    let argv: Vec<String> = written.run.as_ref()?.iter().map(|w| w.value.clone()).collect();
     if argv.first().is_none_or(String::is_empty) {
-        problems
-            .error(written.any_span(), "`run` has no program")
-            .help("as in `run: [ip, route]`");
+        problems.error(written.any_span(), "`run` has no program").help("as in `run: [ip, route]`");
         return None;
     }
     let (exit, stdout) = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
         None => (0, None),
-        Some((Expect::Properties(p), _)) => (
-            p.exit.as_ref().map_or(0, |e| e.value),
-            p.stdout.as_ref().map(|s| s.value.clone()),
-        ),
+        Some((Expect::Properties(p), _)) => {
+            (p.exit.as_ref().map_or(0, |e| e.value), p.stdout.as_ref().map(|s| s.value.clone()))
+        }
         Some((Expect::Word(_) | Expect::List(_), span)) => {
             problems.error(span, "a run check expects `{exit: 0, stdout: TEXT}`");
             return None;
@@ -47,10 +39,7 @@ impl Run {
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::Commands {
-            argv: vec![self.argv.clone()],
-            timeout: Duration::from_secs(10),
-        }
+        Probe::Commands { argv: vec![self.argv.clone()], timeout: Duration::from_secs(10) }
     }
 
     pub(super) fn by_hand(&self) -> String {
@@ -67,20 +56,11 @@ impl Run {
 
     pub(super) fn judge(&self, seen: &Seen) -> Verdict {
         let output = seen.first();
-        let code = output
-            .code
-            .map_or("no exit code".into(), |c| format!("exit code {c}"));
+        let code = output.code.map_or("no exit code".into(), |c| format!("exit code {c}"));
         let said = first_line(&format!("{}{}", output.stdout, output.stderr));
-        let words = if said.is_empty() {
-            code
-        } else {
-            format!("{code}, `{said}`")
-        };
-        let right = output.code == Some(i32::from(self.exit))
-            && self
-                .stdout
-                .as_ref()
-                .is_none_or(|t| output.stdout.contains(t));
+        let words = if said.is_empty() { code } else { format!("{code}, `{said}`") };
+        let right =
+            output.code == Some(i32::from(self.exit)) && self.stdout.as_ref().is_none_or(|t| output.stdout.contains(t));
         Verdict::of(right, words)
     }
 }

@@ -15,33 +15,19 @@ pub struct Tcp {
 }
 
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Tcp> {
-    let words = [
-        ("open", Reach::Open),
-        ("refused", Reach::Refused),
-        ("blocked", Reach::Blocked),
-    ];
+    let words = [("open", Reach::Open), ("refused", Reach::Refused), ("blocked", Reach::Blocked)];
     let expect = expect_word(written, &words, Reach::Open, problems);
     let to = socket_address(written.tcp.as_ref()?, problems)?;
-    Some(Tcp {
-        to,
-        expect: expect?,
-    })
+    Some(Tcp { to, expect: expect? })
 }
 
 impl Tcp {
     pub(super) fn probe(&self) -> Probe {
-        Probe::Connect {
-            to: self.to,
-            timeout: Duration::from_secs(1),
-        }
+        Probe::Connect { to: self.to, timeout: Duration::from_secs(1) }
     }
 
     pub(super) fn by_hand(&self) -> String {
-        format!(
-            "timeout 2 bash -c ': </dev/tcp/{}/{}'",
-            self.to.ip(),
-            self.to.port()
-        )
+        format!("timeout 2 bash -c ': </dev/tcp/{}/{}'", self.to.ip(), self.to.port())
     }
 
     pub(super) fn expected(&self) -> String {
@@ -53,10 +39,7 @@ impl Tcp {
     }
 
     fn target(&self) -> Target {
-        Target {
-            ip: Some(self.to.ip()),
-            key: format!("tcp {}", self.to),
-        }
+        Target { ip: Some(self.to.ip()), key: format!("tcp {}", self.to) }
     }
 
     pub(super) fn blocked_target(&self) -> Option<Target> {
@@ -68,9 +51,6 @@ impl Tcp {
     }
 
     pub(super) fn as_witness(&self) -> Tcp {
-        Tcp {
-            expect: Reach::Open,
-            ..self.clone()
-        }
+        Tcp { expect: Reach::Open, ..self.clone() }
     }
 }

@@ -15,25 +15,15 @@ pub struct Udp {
 }
 
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Udp> {
-    let words = [
-        ("open", Reach::Open),
-        ("refused", Reach::Refused),
-        ("blocked", Reach::Blocked),
-    ];
+    let words = [("open", Reach::Open), ("refused", Reach::Refused), ("blocked", Reach::Blocked)];
     let expect = expect_word(written, &words, Reach::Open, problems);
     let to = socket_address(written.udp.as_ref()?, problems)?;
-    Some(Udp {
-        to,
-        expect: expect?,
-    })
+    Some(Udp { to, expect: expect? })
 }
 
 impl Udp {
     pub(super) fn probe(&self) -> Probe {
-        Probe::Echo {
-            to: self.to,
-            timeout: Duration::from_secs(1),
-        }
+        Probe::Echo { to: self.to, timeout: Duration::from_secs(1) }
     }
 
     pub(super) fn by_hand(&self) -> String {
@@ -53,10 +43,7 @@ impl Udp {
     }
 
     fn target(&self) -> Target {
-        Target {
-            ip: Some(self.to.ip()),
-            key: format!("udp {}", self.to),
-        }
+        Target { ip: Some(self.to.ip()), key: format!("udp {}", self.to) }
     }
 
     pub(super) fn blocked_target(&self) -> Option<Target> {
@@ -68,9 +55,6 @@ impl Udp {
     }
 
     pub(super) fn as_witness(&self) -> Udp {
-        Udp {
-            expect: Reach::Open,
-            ..self.clone()
-        }
+        Udp { expect: Reach::Open, ..self.clone() }
     }
 }

@@ -30,22 +30,13 @@ pub(super) struct Args {
 impl Args {
     /// All checks of a lab.
     pub(super) fn of(lab: &str) -> Args {
-        Args {
-            lab: Some(lab.into()),
-            only: Vec::new(),
-            watch: false,
-            format: Format::Text,
-        }
+        Args { lab: Some(lab.into()), only: Vec::new(), watch: false, format: Format::Text }
     }
 }
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     preflight::rights()?;
-    let format = if globals.json {
-        Format::Json
-    } else {
-        args.format
-    };
+    let format = if globals.json { Format::Json } else { args.format };
     if args.watch && std::io::stdout().is_terminal() {
         loop {
             let text = report::checks::draw(&once(args)?, format);
@@ -61,25 +52,15 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
 
 fn once(args: &Args) -> Result<Outcomes> {
     let running = running::pick_running(args.lab.as_deref())?;
-    let named_file = args
-        .lab
-        .as_deref()
-        .filter(|l| l.contains('/') || l.ends_with(".yaml") || l.ends_with(".yml"));
+    let named_file = args.lab.as_deref().filter(|l| l.contains('/') || l.ends_with(".yaml") || l.ends_with(".yml"));
     let topology = match named_file {
         // A trainer who edits the checks of a lab that is up wants the new ones.
         Some(file) => {
             let (_, topology, _) = running::load(file)?;
-            let mode = if running.entry.on_host() {
-                Mode::OnHost
-            } else {
-                Mode::Isolated
-            };
+            let mode = if running.entry.on_host() { Mode::OnHost } else { Mode::Isolated };
             let same = |a: &crate::plan::Plan| {
                 let b = build(&topology, mode);
-                a.steps
-                    .iter()
-                    .map(|s| &s.op)
-                    .eq(b.steps.iter().map(|s| &s.op))
+                a.steps.iter().map(|s| &s.op).eq(b.steps.iter().map(|s| &s.op))
             };
             if !running.entry.plan.as_ref().is_some_and(same) {
                 return Err(Error::conflict(format!(

@@ -17,8 +17,9 @@ pub(super) fn run(args: &Args) -> Exit {
     let shells = Shells::builtins();
     let Some(shell) = shells.completer(&args.shell) else {
         let known: Vec<&str> = shells.names().collect();
-        return Err(Error::usage(format!("no completions for `{}`", args.shell))
-            .help(format!("known: {}", known.join(", "))));
+        return Err(
+            Error::usage(format!("no completions for `{}`", args.shell)).help(format!("known: {}", known.join(", ")))
+        );
     };
     let mut script = Vec::new();
     shell

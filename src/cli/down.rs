@@ -18,11 +18,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     preflight::rights()?;
-    let labs = if args.all {
-        ground::labs()
-    } else {
-        vec![chosen(args)?]
-    };
+    let labs = if args.all { ground::labs() } else { vec![chosen(args)?] };
     super::mind_signals();
     let mut say = |event: Event<'_>| {
         if let Event::Note(text) = event {

@@ -35,43 +35,23 @@ pub(super) fn run(args: &Args) -> Exit {
 pub(super) fn find_node(node: &str, lab: Option<&str>) -> Result<(Running, At)> {
     let candidates = match lab {
         Some(_) => vec![running::pick_running(lab)?],
-        None => running::all()
-            .into_iter()
-            .filter(|r| r.entry.is_running() && !r.entry.is_stale())
-            .collect(),
+        None => running::all().into_iter().filter(|r| r.entry.is_running() && !r.entry.is_stale()).collect(),
     };
     if candidates.is_empty() {
         running::pick_running(None)?;
     }
-    let nodes = |r: &Running| {
-        r.entry
-            .plan
-            .iter()
-            .flat_map(|p| p.nodes.clone())
-            .collect::<Vec<_>>()
-    };
+    let nodes = |r: &Running| r.entry.plan.iter().flat_map(|p| p.nodes.clone()).collect::<Vec<_>>();
     let mut found: Vec<(Running, At)> = candidates
         .iter()
-        .flat_map(|r| {
-            nodes(r)
-                .into_iter()
-                .filter(|at| *at.node == *node)
-                .map(|at| (r.clone(), at))
-        })
+        .flat_map(|r| nodes(r).into_iter().filter(|at| *at.node == *node).map(|at| (r.clone(), at)))
         .collect();
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => {
-            let names: Vec<String> = candidates
-                .iter()
-                .flat_map(nodes)
-                .map(|at| at.node.to_string())
-                .collect();
+            let names: Vec<String> = candidates.iter().flat_map(nodes).map(|at| at.node.to_string()).collect();
             let help = did_you_mean(node, names.iter().map(String::as_str));
-            Err(
-                Error::usage(format!("no lab that is up has a node `{node}`"))
-                    .help(help.unwrap_or(format!("nodes: {}", names.join(", ")))),
-            )
+            Err(Error::usage(format!("no lab that is up has a node `{node}`"))
+                .help(help.unwrap_or(format!("nodes: {}", names.join(", ")))))
         }
         _ => {
             let labs: Vec<&str> = found.iter().map(|(r, _)| r.name.as_str()).collect();
@@ -89,22 +69,15 @@ pub(super) fn replace(mut command: std::process::Command, at: &At) -> Error {
         Err(refusal) => return Error::machine(refusal.to_string()),
     };
     if let (Some(name), None) = (&at.netns, &file) {
-        return Error::machine(format!("the namespace `{name}` is gone"))
-            .help("`netlab repair` makes it anew");
+        return Error::machine(format!("the namespace `{name}` is gone")).help("`netlab repair` makes it anew");
     }
-    if let Err(e) = process::enter(
-        &mut command,
-        at.netns.as_deref().zip(file.as_ref()),
-        Session::Shared,
-    ) {
+    if let Err(e) = process::enter(&mut command, at.netns.as_deref().zip(file.as_ref()), Session::Shared) {
         return Error::machine(format!("cannot enter `{}`", at.node)).cause(e);
     }
     let e = command.exec();
     let error = Error::machine(format!("cannot run `{program}` in `{}`", at.node));
     match (e.kind(), crate::kernel::machine::package(&program)) {
-        (std::io::ErrorKind::NotFound, Some(package)) => {
-            error.cause(e).help(format!("apt install {package}"))
-        }
+        (std::io::ErrorKind::NotFound, Some(package)) => error.cause(e).help(format!("apt install {package}")),
         _ => error.cause(e),
     }
 }

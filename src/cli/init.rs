@@ -17,8 +17,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Exit {
     let name = LabName::new(&args.name).map_err(|why| {
-        Error::usage(format!("`{}`: {why}", args.name))
-            .help("small letters, digits and dashes, as in `my-lab`")
+        Error::usage(format!("`{}`: {why}", args.name)).help("small letters, digits and dashes, as in `my-lab`")
     })?;
     let path = format!("{name}.yaml");
     let text = TEMPLATE.replace("my-lab", &name);
@@ -29,15 +28,13 @@ pub(super) fn run(args: &Args) -> Exit {
         .and_then(|mut f| f.write_all(text.as_bytes()));
     match written {
         Ok(()) => {
-            report::answer(&format!(
-                "wrote {path}\n\nnext: sudo netlab up {path} --check"
-            ));
+            report::answer(&format!("wrote {path}\n\nnext: sudo netlab up {path} --check"));
             Ok(0)
         }
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::conflict(format!(
-            "{path} is there already; not touching it"
-        ))
-        .help("choose another name: netlab init NAME")),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Error::conflict(format!("{path} is there already; not touching it"))
+                .help("choose another name: netlab init NAME"))
+        }
         Err(e) => Err(Error::machine(format!("cannot write {path}")).cause(e)),
     }
 }
@@ -51,10 +48,7 @@ mod tests {
 
     #[test]
     fn the_first_lab_has_no_mistakes() {
-        let source = crate::span::Source {
-            name: "my-lab.yaml".into(),
-            text: TEMPLATE.into(),
-        };
+        let source = crate::span::Source { name: "my-lab.yaml".into(), text: TEMPLATE.into() };
         let (_, warnings) = crate::topology::load(source).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
     }

@@ -18,14 +18,13 @@ pub(super) fn run(args: &Args) -> Exit {
     root.build();
     let page = match &args.command {
         None => root,
-        Some(name) => root.find_subcommand(name).cloned().ok_or_else(|| {
-            Error::usage(format!("there is no command `{name}`")).help("`netlab help` lists them")
-        })?,
+        Some(name) => root
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Error::usage(format!("there is no command `{name}`")).help("`netlab help` lists them"))?,
     };
     let mut text = Vec::new();
-    clap_mangen::Man::new(page)
-        .render(&mut text)
-        .map_err(|e| Error::machine("cannot write the page").cause(e))?;
+    clap_mangen::Man::new(page).render(&mut text).map_err(|e| Error::machine("cannot write the page").cause(e))?;
     report::answer(&String::from_utf8_lossy(&text));
     Ok(0)
 }

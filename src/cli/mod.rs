@@ -29,13 +29,7 @@ use crate::{labs, report};
 /// Real Linux network labs: namespaces, cables, bridges, NAT. Brought up from a YAML file, checked, and taken down
 /// without a trace.
 #[derive(Debug, Parser)]
-#[command(
-    name = "netlab",
-    version,
-    max_term_width = 100,
-    subcommand_required = true,
-    arg_required_else_help = true
-)]
+#[command(name = "netlab", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -114,11 +108,7 @@ pub fn main() -> ExitCode {
 /// From here on Ctrl-C is a request: what was begun is finished or taken back.
 fn mind_signals() {
     stop::listen(|n| {
-        report::talk(if n == 1 {
-            "interrupted; finishing cleanly"
-        } else {
-            "still cleaning up"
-        });
+        report::talk(if n == 1 { "interrupted; finishing cleanly" } else { "still cleaning up" });
     });
 }
 
@@ -126,12 +116,7 @@ fn mind_signals() {
 fn complete_labs() -> clap_complete::ArgValueCompleter {
     clap_complete::ArgValueCompleter::new(|current: &std::ffi::OsStr| {
         let current = current.to_string_lossy();
-        labs::ALL
-            .iter()
-            .map(|l| l.name)
-            .filter(|n| n.starts_with(&*current))
-            .map(CompletionCandidate::new)
-            .collect()
+        labs::ALL.iter().map(|l| l.name).filter(|n| n.starts_with(&*current)).map(CompletionCandidate::new).collect()
     })
 }
 
@@ -139,11 +124,7 @@ fn complete_labs() -> clap_complete::ArgValueCompleter {
 fn complete_running() -> clap_complete::ArgValueCompleter {
     clap_complete::ArgValueCompleter::new(|current: &std::ffi::OsStr| {
         let current = current.to_string_lossy();
-        ground::labs()
-            .into_iter()
-            .filter(|n| n.starts_with(&*current))
-            .map(CompletionCandidate::new)
-            .collect()
+        ground::labs().into_iter().filter(|n| n.starts_with(&*current)).map(CompletionCandidate::new).collect()
     })
 }
 

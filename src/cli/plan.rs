@@ -34,19 +34,8 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     if !warnings.is_empty() && !globals.json {
         report::talk(diagnostic::problems(&warnings).trim_end());
     }
-    let plan = build(
-        &topology,
-        if args.on_host {
-            Mode::OnHost
-        } else {
-            Mode::Isolated
-        },
-    );
-    match if globals.json {
-        Format::Json
-    } else {
-        args.format
-    } {
+    let plan = build(&topology, if args.on_host { Mode::OnHost } else { Mode::Isolated });
+    match if globals.json { Format::Json } else { args.format } {
         Format::Text => report::answer(&text::plan(&plan)),
         Format::Shell => report::answer(&script(&plan)),
         Format::Json => report::json(&plan),

@@ -23,24 +23,18 @@ pub(super) fn run(args: &Args) -> Exit {
         Some(bash) => {
             // bash takes its prompt from a start-up file; the lab's own folder goes with the lab.
             let rc = ground::lab_folder(&running.name).join(format!("shell.{}", at.node));
-            let text =
-                format!("[ -r ~/.bashrc ] && . ~/.bashrc\nPS1='{prompt}'\nunset PROMPT_COMMAND\n");
-            std::fs::write(&rc, text)
-                .map_err(|e| Error::machine("cannot write the shell's start-up file").cause(e))?;
+            let text = format!("[ -r ~/.bashrc ] && . ~/.bashrc\nPS1='{prompt}'\nunset PROMPT_COMMAND\n");
+            std::fs::write(&rc, text).map_err(|e| Error::machine("cannot write the shell's start-up file").cause(e))?;
             let mut command = std::process::Command::new(bash);
             command.arg("--rcfile").arg(rc).arg("-i");
             command
         }
         None => {
             let mut command = std::process::Command::new("/bin/sh");
-            command
-                .arg("-i")
-                .env("PS1", prompt.replace("\\w", "").replace("\\$", "#"));
+            command.arg("-i").env("PS1", prompt.replace("\\w", "").replace("\\$", "#"));
             command
         }
     };
-    command
-        .env("NETLAB_LAB", &running.name)
-        .env("NETLAB_NODE", at.node.as_str());
+    command.env("NETLAB_LAB", &running.name).env("NETLAB_NODE", at.node.as_str());
     Err(exec::replace(command, &at))
 }

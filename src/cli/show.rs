@@ -18,11 +18,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     preflight::rights()?;
     let nodes = match &args.node {
         Some(node) => vec![exec::find_node(node, args.lab.as_deref())?.1],
-        None => running::pick_running(args.lab.as_deref())?
-            .entry
-            .plan
-            .map(|p| p.nodes)
-            .unwrap_or_default(),
+        None => running::pick_running(args.lab.as_deref())?.entry.plan.map(|p| p.nodes).unwrap_or_default(),
     };
     let views = view::view(&nodes)?;
     if globals.json {

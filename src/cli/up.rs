@@ -39,11 +39,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     if !warnings.is_empty() && !globals.json {
         report::talk(diagnostic::problems(&warnings).trim_end());
     }
-    let mode = if args.on_host {
-        Mode::OnHost
-    } else {
-        Mode::Isolated
-    };
+    let mode = if args.on_host { Mode::OnHost } else { Mode::Isolated };
     let plan = build(&topology, mode);
     if args.dry_run {
         if globals.json {
@@ -57,15 +53,9 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         report::answer(&text::plan(&plan));
     }
     super::mind_signals();
-    let options = up::Options {
-        mode,
-        keep: args.keep,
-        replace: args.replace,
-    };
+    let options = up::Options { mode, keep: args.keep, replace: args.replace };
     let mut progress = Progress::new(globals.json);
-    let result = up::up(&found, &topology, &plan, options, &mut |event| {
-        progress.show(&event)
-    });
+    let result = up::up(&found, &topology, &plan, options, &mut |event| progress.show(&event));
     drop(progress);
     let up = result?;
     let lab = topology.name.as_str();
@@ -82,12 +72,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     Ok(0)
 }
 
-fn summary(
-    args: &Args,
-    topology: &crate::topology::Topology,
-    plan: &crate::plan::Plan,
-    up: &up::Up,
-) -> String {
+fn summary(args: &Args, topology: &crate::topology::Topology, plan: &crate::plan::Plan, up: &up::Up) -> String {
     let lab = topology.name.as_str();
     if up.already {
         return format!("{lab} is up already, and as it should be; nothing to do\n");
@@ -102,12 +87,10 @@ fn summary(
         text::nodes(topology, plan)
     );
     if !args.check {
-        let first = plan
-            .nodes
-            .iter()
-            .find(|at| at.netns.is_some())
-            .map_or("NODE", |at| at.node.as_str());
-        out.push_str(&format!("\nnext: netlab check · netlab exec {first} -- ip addr · netlab shell {first} · netlab down\n"));
+        let first = plan.nodes.iter().find(|at| at.netns.is_some()).map_or("NODE", |at| at.node.as_str());
+        out.push_str(&format!(
+            "\nnext: netlab check · netlab exec {first} -- ip addr · netlab shell {first} · netlab down\n"
+        ));
     }
     out
 }

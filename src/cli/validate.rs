@@ -27,7 +27,9 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         match loaded {
             Ok((topology, warnings)) => {
                 bad |= args.strict && !warnings.is_empty();
-                list.push(json!({ "file": file, "lab": topology.name, "problems": diagnostic::problems_json(&warnings) }));
+                list.push(
+                    json!({ "file": file, "lab": topology.name, "problems": diagnostic::problems_json(&warnings) }),
+                );
                 if !globals.json {
                     if !warnings.is_empty() {
                         report::talk(diagnostic::problems(&warnings).trim_end());
@@ -37,18 +39,12 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
                         0 => "no mistakes".to_string(),
                         w => format!("{w} {}", plural(w, "warning")),
                     };
-                    report::answer(&format!(
-                        "{file}: {found} ({n} {}, {c} {})",
-                        plural(n, "node"),
-                        plural(c, "check")
-                    ));
+                    report::answer(&format!("{file}: {found} ({n} {}, {c} {})", plural(n, "node"), plural(c, "check")));
                 }
             }
             Err(error) => {
                 bad = true;
-                list.push(
-                    json!({ "file": file, "error": diagnostic::error_json(&error)["error"] }),
-                );
+                list.push(json!({ "file": file, "error": diagnostic::error_json(&error)["error"] }));
                 if !globals.json {
                     report::talk(&diagnostic::error(&error));
                 }

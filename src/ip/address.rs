@@ -35,32 +35,17 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address, WordError> {
         let mut words = Words::new(text);
-        let first = words
-            .next()
-            .ok_or_else(|| WordError::new("", "address is empty"))?;
+        let first = words.next().ok_or_else(|| WordError::new("", "address is empty"))?;
         let net = parse_net(first)?;
-        usable(&net).map_err(|(message, help)| WordError {
-            word: first.into(),
-            message,
-            help,
-        })?;
-        let mut address = Address {
-            net,
-            peer: None,
-            scope: None,
-        };
+        usable(&net).map_err(|(message, help)| WordError { word: first.into(), message, help })?;
+        let mut address = Address { net, peer: None, scope: None };
         while let Some(word) = words.next() {
             match word {
                 "peer" => address.peer = Some(words.ip()?),
                 "scope" => address.scope = Some(words.value()?.parse()?),
                 _ => {
-                    return Err(WordError::new(
-                        word,
-                        format!("`{word}` is not known in an address"),
-                    )
-                    .help(
-                        "after the address may stand `peer ADDRESS` and `scope host|link|global`",
-                    ));
+                    return Err(WordError::new(word, format!("`{word}` is not known in an address"))
+                        .help("after the address may stand `peer ADDRESS` and `scope host|link|global`"));
                 }
             }
         }
@@ -93,21 +78,12 @@ fn usable(net: &IpNet) -> Result<(), (String, Option<String>)> {
         return refuse("is reserved (0.0.0.0/8)");
     }
     if v4.prefix_len() < 31 {
-        let next = v4
-            .hosts()
-            .next()
-            .map(|h| format!("the first host of {} is {h}", v4.trunc()));
+        let next = v4.hosts().next().map(|h| format!("the first host of {} is {h}", v4.trunc()));
         if v4.addr() == v4.network() {
-            return Err((
-                format!("`{net}` is the address of the network itself"),
-                next,
-            ));
+            return Err((format!("`{net}` is the address of the network itself"), next));
         }
         if v4.addr() == v4.broadcast() {
-            return Err((
-                format!("`{net}` is the broadcast address of {}", v4.trunc()),
-                next,
-            ));
+            return Err((format!("`{net}` is the broadcast address of {}", v4.trunc()), next));
         }
     }
     Ok(())
@@ -144,26 +120,14 @@ mod tests {
 
     #[test]
     fn words_after_the_address_are_kept() {
-        for text in [
-            "192.168.15.1/24",
-            "10.0.0.1/32 peer 10.0.0.2",
-            "192.168.178.240/32 scope host",
-            "fd00::1/64",
-        ] {
+        for text in ["192.168.15.1/24", "10.0.0.1/32 peer 10.0.0.2", "192.168.178.240/32 scope host", "fd00::1/64"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn addresses_nobody_can_have_are_refused() {
-        for bad in [
-            "224.0.0.1/24",
-            "0.0.0.0/0",
-            "255.255.255.255/32",
-            "240.0.0.1/8",
-            "10.0.0.0/24",
-            "10.0.0.255/24",
-        ] {
+        for bad in ["224.0.0.1/24", "0.0.0.0/0", "255.255.255.255/32", "240.0.0.1/8", "10.0.0.0/24", "10.0.0.255/24"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
         for good in ["10.0.0.0/31", "10.0.0.0/32", "192.168.77.128/32"] {

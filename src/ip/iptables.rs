@@ -13,10 +13,7 @@ use super::words::WordError;
 /// The built-in tables and their chains.
 pub const TABLES: &[(&str, &[&str])] = &[
     ("raw", &["PREROUTING", "OUTPUT"]),
-    (
-        "mangle",
-        &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
-    ),
+    ("mangle", &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"]),
     ("nat", &["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"]),
     ("filter", &["INPUT", "FORWARD", "OUTPUT"]),
     ("security", &["INPUT", "FORWARD", "OUTPUT"]),
@@ -113,10 +110,7 @@ impl FromStr for Line {
         let mut table = "filter".to_string();
         let mut next = words.next();
         if matches!(next.as_deref(), Some("iptables" | "ip6tables")) {
-            return Err(WordError::new(
-                "iptables",
-                "leave out the word `iptables`: the key says it already",
-            ));
+            return Err(WordError::new("iptables", "leave out the word `iptables`: the key says it already"));
         }
         if matches!(next.as_deref(), Some("-t" | "--table")) {
             table = words.next().unwrap_or_default();
@@ -138,25 +132,12 @@ impl FromStr for Line {
                     .help("a line is `[-t TABLE] -A|-I CHAIN rule`, `-N CHAIN` or `-P CHAIN ACCEPT|DROP`, as iptables-save prints it"));
             }
         };
-        let chain = words
-            .next()
-            .ok_or_else(|| WordError::new(text, "the chain is missing"))?;
-        if chain.len() > 28
-            || chain.starts_with('-')
-            || !chain.bytes().all(|b| b.is_ascii_graphic())
-        {
-            return Err(WordError::new(
-                &chain,
-                format!("`{chain}` is no chain name (28 characters at most)"),
-            ));
+        let chain = words.next().ok_or_else(|| WordError::new(text, "the chain is missing"))?;
+        if chain.len() > 28 || chain.starts_with('-') || !chain.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(WordError::new(&chain, format!("`{chain}` is no chain name (28 characters at most)")));
         }
         let rest: Vec<String> = words.collect();
-        let line = Line {
-            table,
-            verb,
-            chain,
-            rest,
-        };
+        let line = Line { table, verb, chain, rest };
         line.sound(text, chains)?;
         Ok(line)
     }
@@ -166,21 +147,18 @@ impl Line {
     fn sound(&self, text: &str, chains: &[&str]) -> Result<(), WordError> {
         let builtin = chains.contains(&self.chain.as_str());
         match self.verb {
-            Verb::Policy if !builtin => Err(WordError::new(
-                &self.chain,
-                format!("`{}` is not built in: only those have a policy", self.chain),
-            )),
+            Verb::Policy if !builtin => {
+                Err(WordError::new(&self.chain, format!("`{}` is not built in: only those have a policy", self.chain)))
+            }
             Verb::Policy if !matches!(self.rest.as_slice(), [p] if p == "ACCEPT" || p == "DROP") => {
                 Err(WordError::new(text, "a policy is ACCEPT or DROP"))
             }
-            Verb::NewChain if builtin => Err(WordError::new(
-                &self.chain,
-                format!("`{}` is built in and there already", self.chain),
-            )),
-            Verb::NewChain if !self.rest.is_empty() => Err(WordError::new(
-                text,
-                "nothing may follow the new chain's name",
-            )),
+            Verb::NewChain if builtin => {
+                Err(WordError::new(&self.chain, format!("`{}` is built in and there already", self.chain)))
+            }
+            Verb::NewChain if !self.rest.is_empty() => {
+                Err(WordError::new(text, "nothing may follow the new chain's name"))
+            }
             Verb::Append | Verb::Insert => self.sound_rule(text),
             Verb::Policy | Verb::NewChain => Ok(()),
         }
@@ -191,18 +169,12 @@ impl Line {
         let has = |flags: &[&str]| self.rest.iter().any(|w| flags.contains(&w.as_str()));
         let port = ["--dport", "--sport", "--destination-port", "--source-port"];
         if has(&port) && !has(&["-p", "--protocol", "--proto"]) {
-            return Err(
-                WordError::new(text, "a port needs a protocol before it").help(
-                    "add `-p tcp` or `-p udp` (iptables would say: unknown option \"--dport\")",
-                ),
-            );
+            return Err(WordError::new(text, "a port needs a protocol before it")
+                .help("add `-p tcp` or `-p udp` (iptables would say: unknown option \"--dport\")"));
         }
         let dash = |w: &&String| w.starts_with('\u{2013}') || w.starts_with('\u{2014}');
         if let Some(word) = self.rest.iter().find(dash) {
-            return Err(
-                WordError::new(word, "a typographic dash stands where `-` should")
-                    .help("retype it by hand"),
-            );
+            return Err(WordError::new(word, "a typographic dash stands where `-` should").help("retype it by hand"));
         }
         Ok(())
     }
@@ -272,8 +244,7 @@ pub fn restore_text(lines: &[Line]) -> String {
         }
         text.push_str(&format!("*{table}\n"));
         // Chains come first, so that a rule may jump to one that is named later.
-        let (chains, rules): (Vec<_>, Vec<_>) =
-            of_table.partition(|l| matches!(l.verb, Verb::NewChain | Verb::Policy));
+        let (chains, rules): (Vec<_>, Vec<_>) = of_table.partition(|l| matches!(l.verb, Verb::NewChain | Verb::Policy));
         for line in chains.into_iter().chain(rules) {
             text.push_str(&line.restore());
             text.push('\n');
@@ -301,22 +272,17 @@ mod tests {
 
     #[test]
     fn the_seed_documents_own_mistake_is_explained() {
-        let error = "-t nat -A PREROUTING --dport 80 -j DNAT --to-destination 192.168.15.2:80"
-            .parse::<Line>()
-            .unwrap_err();
+        let error =
+            "-t nat -A PREROUTING --dport 80 -j DNAT --to-destination 192.168.15.2:80".parse::<Line>().unwrap_err();
         assert!(error.help.unwrap().contains("-p tcp"));
     }
 
     #[test]
     fn chains_come_before_rules() {
-        let lines: Vec<Line> = [
-            "-A FORWARD -j MINE",
-            "-N MINE",
-            "-t nat -A POSTROUTING -j ACCEPT",
-        ]
-        .iter()
-        .map(|l| l.parse().unwrap())
-        .collect();
+        let lines: Vec<Line> = ["-A FORWARD -j MINE", "-N MINE", "-t nat -A POSTROUTING -j ACCEPT"]
+            .iter()
+            .map(|l| l.parse().unwrap())
+            .collect();
         assert_eq!(
             restore_text(&lines),
             "*nat\n-A POSTROUTING -j ACCEPT\nCOMMIT\n*filter\n:MINE - [0:0]\n-A FORWARD -j MINE\nCOMMIT\n"

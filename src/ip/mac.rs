@@ -30,24 +30,17 @@ impl FromStr for Mac {
         let parts: Vec<&str> = text.split(':').collect();
         let hex = |p: &&str| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit());
         if parts.len() != 6 || !parts.iter().all(hex) {
-            return Err(format!(
-                "`{text}` is not a MAC address: six bytes in hex, as in 02:00:00:00:00:01"
-            ));
+            return Err(format!("`{text}` is not a MAC address: six bytes in hex, as in 02:00:00:00:00:01"));
         }
         let mut bytes = [0; 6];
         for (byte, part) in bytes.iter_mut().zip(parts) {
             *byte = u8::from_str_radix(part, 16).map_err(|e| e.to_string())?;
         }
         if bytes[0] & 1 == 1 {
-            return Err(format!(
-                "`{text}`: the multicast bit is set in the first byte ({:02x})",
-                bytes[0]
-            ));
+            return Err(format!("`{text}`: the multicast bit is set in the first byte ({:02x})", bytes[0]));
         }
         if bytes == [0; 6] {
-            return Err(format!(
-                "`{text}`: an interface cannot have the all-zero address"
-            ));
+            return Err(format!("`{text}`: an interface cannot have the all-zero address"));
         }
         Ok(Mac(bytes))
     }
@@ -79,17 +72,8 @@ mod tests {
 
     #[test]
     fn only_unicast_addresses_of_six_bytes() {
-        assert_eq!(
-            "ee:ee:ee:ee:ee:ee".parse::<Mac>().unwrap().to_string(),
-            "ee:ee:ee:ee:ee:ee"
-        );
-        for bad in [
-            "01:00:5e:00:00:01",
-            "00:00:00:00:00:00",
-            "zz:00:00:00:00:00",
-            "02:00:00:00:00",
-            "2:0:0:0:0:1",
-        ] {
+        assert_eq!("ee:ee:ee:ee:ee:ee".parse::<Mac>().unwrap().to_string(), "ee:ee:ee:ee:ee:ee");
+        for bad in ["01:00:5e:00:00:01", "00:00:00:00:00:00", "zz:00:00:00:00:00", "02:00:00:00:00", "2:0:0:0:0:1"] {
             assert!(bad.parse::<Mac>().is_err(), "{bad}");
         }
     }

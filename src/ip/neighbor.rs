@@ -44,10 +44,7 @@ impl FromStr for Neighbor {
                 }
                 "lladdr" => {
                     let text = words.value()?;
-                    lladdr = Some(
-                        text.parse::<Mac>()
-                            .map_err(|message| WordError::new(text, message))?,
-                    );
+                    lladdr = Some(text.parse::<Mac>().map_err(|message| WordError::new(text, message))?);
                 }
                 "dev" => {
                     let text = words.value()?;
@@ -56,20 +53,14 @@ impl FromStr for Neighbor {
                 "nud" => {
                     let state = words.value()?;
                     if state != "permanent" {
-                        return Err(WordError::new(
-                            state,
-                            "only permanent entries can be part of a lab",
-                        ));
+                        return Err(WordError::new(state, "only permanent entries can be part of a lab"));
                     }
                 }
                 "permanent" => {}
                 _ if ip.is_none() => ip = Some(parse_ip(word)?),
                 _ => {
-                    return Err(WordError::new(
-                        word,
-                        format!("`{word}` is not known in a neighbour entry"),
-                    )
-                    .help("write `ADDRESS lladdr MAC dev INTERFACE`"));
+                    return Err(WordError::new(word, format!("`{word}` is not known in a neighbour entry"))
+                        .help("write `ADDRESS lladdr MAC dev INTERFACE`"));
                 }
             }
         }
@@ -109,13 +100,8 @@ mod tests {
 
     #[test]
     fn entries_name_address_mac_and_interface() {
-        let entry: Neighbor = "10.0.0.2 lladdr 02:00:00:00:00:02 dev eth0"
-            .parse()
-            .unwrap();
-        assert_eq!(
-            entry.to_string(),
-            "10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 nud permanent"
-        );
+        let entry: Neighbor = "10.0.0.2 lladdr 02:00:00:00:00:02 dev eth0".parse().unwrap();
+        assert_eq!(entry.to_string(), "10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 nud permanent");
         assert_eq!(entry.to_string().parse::<Neighbor>().unwrap(), entry);
         assert!("10.0.0.2 dev eth0".parse::<Neighbor>().is_err());
     }

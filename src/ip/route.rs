@@ -101,10 +101,7 @@ impl FromStr for Proto {
         }
         let value = number(word).and_then(|n| u8::try_from(n).ok());
         value.map(Proto).ok_or_else(|| {
-            let mut e = WordError::new(
-                word,
-                format!("`{word}` is no routing protocol that `ip` knows"),
-            );
+            let mut e = WordError::new(word, format!("`{word}` is no routing protocol that `ip` knows"));
             e.help = did_you_mean(word, Proto::names());
             e
         })
@@ -173,12 +170,7 @@ fn is_one(weight: &u16) -> bool {
 
 impl Default for NextHop {
     fn default() -> Self {
-        NextHop {
-            via: None,
-            dev: None,
-            onlink: false,
-            weight: 1,
-        }
+        NextHop { via: None, dev: None, onlink: false, weight: 1 }
     }
 }
 
@@ -233,11 +225,9 @@ impl Route {
             Action::Local => Scope::Host,
             Action::Unicast if self.hops.iter().all(|h| h.via.is_none()) => Scope::Link,
             Action::Broadcast | Action::Multicast => Scope::Link,
-            Action::Unicast
-            | Action::Blackhole
-            | Action::Unreachable
-            | Action::Prohibit
-            | Action::Throw => Scope::Global,
+            Action::Unicast | Action::Blackhole | Action::Unreachable | Action::Prohibit | Action::Throw => {
+                Scope::Global
+            }
         }
     }
 
@@ -256,10 +246,7 @@ impl Route {
             self.metric = None;
         }
         // The kernel hangs IPv6 blackholes on `lo`; nobody writes that.
-        if !matches!(
-            self.action,
-            Action::Unicast | Action::Local | Action::Broadcast | Action::Multicast
-        ) {
+        if !matches!(self.action, Action::Unicast | Action::Local | Action::Broadcast | Action::Multicast) {
             self.hops.clear();
         }
         self.hops.sort();
@@ -272,19 +259,13 @@ impl FromStr for Route {
 
     fn from_str(line: &str) -> Result<Route, WordError> {
         let mut words = Words::new(line);
-        let first = words
-            .next()
-            .ok_or_else(|| WordError::new("", "route is empty"))?;
+        let first = words.next().ok_or_else(|| WordError::new("", "route is empty"))?;
         let (action, to) = match first.parse::<Action>() {
             Ok(action) => (action, words.value()?),
             Err(_) => (Action::Unicast, first),
         };
         // `default` takes its family from the gateway, which may come later.
-        let mut dst = if to == "default" {
-            None
-        } else {
-            Some(prefix(to)?)
-        };
+        let mut dst = if to == "default" { None } else { Some(prefix(to)?) };
         let mut route = Route {
             to: IpNet::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             action,
@@ -311,13 +292,9 @@ impl FromStr for Route {
                 "nexthop" => route.hops.push(next_hop(&mut words)?),
                 "dst" | "to" if dst.is_none() => dst = Some(prefix(words.value()?)?),
                 _ => {
-                    let known = [
-                        "via", "dev", "onlink", "proto", "scope", "src", "metric", "table", "mtu",
-                        "nexthop",
-                    ];
+                    let known = ["via", "dev", "onlink", "proto", "scope", "src", "metric", "table", "mtu", "nexthop"];
                     let mut e = WordError::new(word, format!("`{word}` is not known in a route"));
-                    e.help = did_you_mean(word, known)
-                        .or_else(|| Some(format!("known are: {}", known.join(", "))));
+                    e.help = did_you_mean(word, known).or_else(|| Some(format!("known are: {}", known.join(", "))));
                     return Err(e);
                 }
             }
@@ -326,18 +303,10 @@ impl FromStr for Route {
     }
 }
 
-fn finish(
-    line: &str,
-    mut route: Route,
-    single: NextHop,
-    dst: Option<IpNet>,
-) -> Result<Route, WordError> {
+fn finish(line: &str, mut route: Route, single: NextHop, dst: Option<IpNet>) -> Result<Route, WordError> {
     if single != NextHop::default() {
         if !route.hops.is_empty() {
-            return Err(WordError::new(
-                "nexthop",
-                "a route has either one way or a list of `nexthop`s, not both",
-            ));
+            return Err(WordError::new("nexthop", "a route has either one way or a list of `nexthop`s, not both"));
         }
         route.hops.push(single);
     }
@@ -360,10 +329,7 @@ fn finish(
         ));
     }
     if let Some(src) = route.src.filter(other) {
-        let message = format!(
-            "source {src} and destination {} are of different families",
-            route.to
-        );
+        let message = format!("source {src} and destination {} are of different families", route.to);
         return Err(WordError::new(src.to_string(), message));
     }
     let forwards = route.action == Action::Unicast;
@@ -372,16 +338,10 @@ fn finish(
             .help("add `via GATEWAY`, `dev INTERFACE`, or make it `blackhole`, `unreachable` or `prohibit`"));
     }
     if !forwards
-        && !matches!(
-            route.action,
-            Action::Local | Action::Broadcast | Action::Multicast
-        )
+        && !matches!(route.action, Action::Local | Action::Broadcast | Action::Multicast)
         && !route.hops.is_empty()
     {
-        return Err(WordError::new(
-            line,
-            format!("a {} route takes no gateway and no interface", route.action),
-        ));
+        return Err(WordError::new(line, format!("a {} route takes no gateway and no interface", route.action)));
     }
     Ok(route)
 }
@@ -401,10 +361,7 @@ fn interface(words: &mut Words<'_>) -> Result<IfName, WordError> {
 
 fn next_hop(words: &mut Words<'_>) -> Result<NextHop, WordError> {
     let mut hop = NextHop::default();
-    while let Some(word) = words
-        .peek()
-        .filter(|w| matches!(*w, "via" | "dev" | "weight" | "onlink"))
-    {
+    while let Some(word) = words.peek().filter(|w| matches!(*w, "via" | "dev" | "weight" | "onlink")) {
         words.next();
         match word {
             "via" => hop.via = Some(gateway(words)?),
@@ -412,20 +369,13 @@ fn next_hop(words: &mut Words<'_>) -> Result<NextHop, WordError> {
             "onlink" => hop.onlink = true,
             _ => {
                 let n = words.number()?;
-                let bad =
-                    || WordError::new(n.to_string(), format!("weight {n} is not from 1 to 256"));
-                hop.weight = u16::try_from(n)
-                    .ok()
-                    .filter(|w| (1..=256).contains(w))
-                    .ok_or_else(bad)?;
+                let bad = || WordError::new(n.to_string(), format!("weight {n} is not from 1 to 256"));
+                hop.weight = u16::try_from(n).ok().filter(|w| (1..=256).contains(w)).ok_or_else(bad)?;
             }
         }
     }
     if hop.via.is_none() && hop.dev.is_none() {
-        return Err(WordError::new(
-            "nexthop",
-            "`nexthop` needs `via GATEWAY` or `dev INTERFACE`",
-        ));
+        return Err(WordError::new("nexthop", "`nexthop` needs `via GATEWAY` or `dev INTERFACE`"));
     }
     Ok(hop)
 }
@@ -443,11 +393,7 @@ impl fmt::Display for Route {
         } else {
             write!(f, "{}", self.to)?;
         }
-        let single = if let [hop] = self.hops.as_slice() {
-            Some(hop)
-        } else {
-            None
-        };
+        let single = if let [hop] = self.hops.as_slice() { Some(hop) } else { None };
         if let Some(hop) = single {
             write_hop(f, hop, self.family())?;
         }
@@ -457,10 +403,7 @@ impl fmt::Display for Route {
         if self.proto != Proto::BOOT {
             write!(f, " proto {}", self.proto)?;
         }
-        if let Some(scope) = self
-            .scope
-            .or_else(|| (self.effective_scope() == Scope::Link).then_some(Scope::Link))
-        {
+        if let Some(scope) = self.scope.or_else(|| (self.effective_scope() == Scope::Link).then_some(Scope::Link)) {
             write!(f, " scope {scope}")?;
         }
         if let Some(src) = self.src {
@@ -540,17 +483,10 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_the_word() {
         let error = |line: &str| line.parse::<Route>().unwrap_err();
-        assert_eq!(
-            error("default vai 10.0.0.1").help.unwrap(),
-            "did you mean `via`?"
-        );
+        assert_eq!(error("default vai 10.0.0.1").help.unwrap(), "did you mean `via`?");
         assert_eq!(error("10.5.0.1/16 via 10.0.0.1").word, "10.5.0.1/16");
         assert!(error("10.5.0.0/16").message.contains("leads nowhere"));
-        assert!(
-            error("fd00::/64 via 10.0.0.1")
-                .message
-                .contains("IPv6 destination")
-        );
+        assert!(error("fd00::/64 via 10.0.0.1").message.contains("IPv6 destination"));
         assert!(error("default via").message.contains("needs a value"));
     }
 }

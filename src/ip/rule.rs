@@ -64,12 +64,9 @@ impl FromStr for Rule {
                 "lookup" | "table" => rule.table = table(words.value()?)?,
                 "priority" | "pref" | "preference" => priority = Some(words.number()?),
                 _ => {
-                    let known = [
-                        "not", "from", "to", "iif", "oif", "fwmark", "lookup", "table", "priority",
-                    ];
+                    let known = ["not", "from", "to", "iif", "oif", "fwmark", "lookup", "table", "priority"];
                     let mut e = WordError::new(word, format!("`{word}` is not known in a rule"));
-                    e.help = did_you_mean(word, known)
-                        .or_else(|| Some(format!("known are: {}", known.join(", "))));
+                    e.help = did_you_mean(word, known).or_else(|| Some(format!("known are: {}", known.join(", "))));
                     return Err(e);
                 }
             }
@@ -87,21 +84,14 @@ impl FromStr for Rule {
         if let (Some(from), Some(to)) = (rule.from, rule.to)
             && Family::of(from.addr()) != Family::of(to.addr())
         {
-            return Err(WordError::new(
-                line,
-                "`from` and `to` are of different families",
-            ));
+            return Err(WordError::new(line, "`from` and `to` are of different families"));
         }
         Ok(rule)
     }
 }
 
 fn selector(word: &str) -> Result<Option<IpNet>, WordError> {
-    if matches!(word, "all" | "any" | "default") {
-        Ok(None)
-    } else {
-        prefix(word).map(Some)
-    }
+    if matches!(word, "all" | "any" | "default") { Ok(None) } else { prefix(word).map(Some) }
 }
 
 fn interface(word: &str) -> Result<IfName, WordError> {
@@ -109,17 +99,9 @@ fn interface(word: &str) -> Result<IfName, WordError> {
 }
 
 fn mark(word: &str) -> Result<(u32, u32), WordError> {
-    let bad = || {
-        WordError::new(
-            word,
-            format!("`{word}` is not a mark such as 0x1 or 0x1/0xff"),
-        )
-    };
+    let bad = || WordError::new(word, format!("`{word}` is not a mark such as 0x1 or 0x1/0xff"));
     let (value, mask) = word.split_once('/').unwrap_or((word, "0xffffffff"));
-    Ok((
-        number(value).ok_or_else(bad)?,
-        number(mask).ok_or_else(bad)?,
-    ))
+    Ok((number(value).ok_or_else(bad)?, number(mask).ok_or_else(bad)?))
 }
 
 /// As `ip rule` lists it, with the priority as a word so that it can be read back.
@@ -129,11 +111,7 @@ impl fmt::Display for Rule {
             f.write_str("not ")?;
         }
         let show = |net: &IpNet| {
-            if net.prefix_len() == net.max_prefix_len() {
-                net.addr().to_string()
-            } else {
-                net.to_string()
-            }
+            if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
         };
         write!(f, "from {}", self.from.as_ref().map_or("all".into(), show))?;
         if let Some(to) = &self.to {
@@ -150,12 +128,7 @@ impl fmt::Display for Rule {
         if let Some(oif) = &self.oif {
             write!(f, " oif {oif}")?;
         }
-        write!(
-            f,
-            " lookup {} priority {}",
-            table_name(self.table),
-            self.priority
-        )
+        write!(f, " lookup {} priority {}", table_name(self.table), self.priority)
     }
 }
 
@@ -180,19 +153,7 @@ mod tests {
         ] {
             assert_eq!(line.parse::<Rule>().unwrap().to_string(), line);
         }
-        assert!(
-            "from all lookup 5"
-                .parse::<Rule>()
-                .unwrap_err()
-                .message
-                .contains("priority")
-        );
-        assert!(
-            "from all priority 5"
-                .parse::<Rule>()
-                .unwrap_err()
-                .message
-                .contains("table")
-        );
+        assert!("from all lookup 5".parse::<Rule>().unwrap_err().message.contains("priority"));
+        assert!("from all priority 5".parse::<Rule>().unwrap_err().message.contains("table"));
     }
 }

@@ -18,11 +18,7 @@ pub struct WordError {
 impl WordError {
     /// A word and what is wrong with it.
     pub fn new(word: impl Into<String>, message: impl Into<String>) -> Self {
-        WordError {
-            word: word.into(),
-            message: message.into(),
-            help: None,
-        }
+        WordError { word: word.into(), message: message.into(), help: None }
     }
 
     /// What to write instead.
@@ -42,17 +38,11 @@ pub fn parse_ip(word: &str) -> Result<IpAddr, WordError> {
     let error = WordError::new(word, format!("`{word}` is not an IP address"));
     if octets.len() > 1 && octets.iter().all(numeric) {
         if let Some(padded) = octets.iter().find(|o| o.len() > 1 && o.starts_with('0')) {
-            return Err(
-                WordError::new(word, format!("`{padded}` has a leading zero")).help(
-                    "some tools would read it as octal; write the number without leading zeros",
-                ),
-            );
+            return Err(WordError::new(word, format!("`{padded}` has a leading zero"))
+                .help("some tools would read it as octal; write the number without leading zeros"));
         }
         if octets.len() != 4 {
-            return Err(error.help(format!(
-                "an IPv4 address has four numbers; this has {}",
-                octets.len()
-            )));
+            return Err(error.help(format!("an IPv4 address has four numbers; this has {}", octets.len())));
         }
         if let Some(big) = octets.iter().find(|o| o.parse::<u8>().is_err()) {
             return Err(error.help(format!("`{big}` is more than 255")));
@@ -66,24 +56,12 @@ pub fn parse_net(word: &str) -> Result<IpNet, WordError> {
     let Some((address, length)) = word.split_once('/') else {
         let ip = parse_ip(word)?;
         let usual = if ip.is_ipv4() { 24 } else { 64 };
-        return Err(
-            WordError::new(word, format!("`{word}` needs a prefix length")).help(format!(
-                "`{ip}/{usual}`? (the kernel would take it for /{})",
-                if ip.is_ipv4() { 32 } else { 128 }
-            )),
-        );
+        return Err(WordError::new(word, format!("`{word}` needs a prefix length"))
+            .help(format!("`{ip}/{usual}`? (the kernel would take it for /{})", if ip.is_ipv4() { 32 } else { 128 })));
     };
-    let ip = parse_ip(address).map_err(|e| WordError {
-        word: word.to_string(),
-        ..e
-    })?;
+    let ip = parse_ip(address).map_err(|e| WordError { word: word.to_string(), ..e })?;
     let most = if ip.is_ipv4() { 32 } else { 128 };
-    let bad = || {
-        WordError::new(
-            word,
-            format!("`/{length}` is not a prefix length from 0 to {most}"),
-        )
-    };
+    let bad = || WordError::new(word, format!("`/{length}` is not a prefix length from 0 to {most}"));
     if length.len() > 1 && length.starts_with('0') || !length.bytes().all(|b| b.is_ascii_digit()) {
         return Err(bad());
     }
@@ -99,10 +77,7 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn new(line: &'a str) -> Self {
-        Words {
-            rest: line.split_whitespace().peekable(),
-            last: "",
-        }
+        Words { rest: line.split_whitespace().peekable(), last: "" }
     }
 
     pub(super) fn next(&mut self) -> Option<&'a str> {
@@ -118,17 +93,14 @@ impl<'a> Words<'a> {
     /// The word after the one just read: `via` wants an address.
     pub(super) fn value(&mut self) -> Result<&'a str, WordError> {
         let key = self.last;
-        self.next()
-            .ok_or_else(|| WordError::new(key, format!("`{key}` needs a value after it")))
+        self.next().ok_or_else(|| WordError::new(key, format!("`{key}` needs a value after it")))
     }
 
     /// The value as a number, decimal or with `0x`.
     pub(super) fn number(&mut self) -> Result<u32, WordError> {
         let key = self.last;
         let word = self.value()?;
-        number(word).ok_or_else(|| {
-            WordError::new(word, format!("`{key} {word}`: `{word}` is not a number"))
-        })
+        number(word).ok_or_else(|| WordError::new(word, format!("`{key} {word}`: `{word}` is not a number")))
     }
 
     pub(super) fn ip(&mut self) -> Result<IpAddr, WordError> {
@@ -153,21 +125,16 @@ pub(super) fn prefix(word: &str) -> Result<IpNet, WordError> {
     }
     let net = parse_net(word)?;
     if net.addr() != net.network() {
-        return Err(WordError::new(
-            word,
-            format!("`{word}` has bits set behind its prefix length"),
-        )
-        .help(format!("did you mean `{}`?", net.trunc())));
+        return Err(WordError::new(word, format!("`{word}` has bits set behind its prefix length"))
+            .help(format!("did you mean `{}`?", net.trunc())));
     }
     Ok(net)
 }
 
 /// A word as a shell reads it back.
 pub fn shell_quote(word: &str) -> String {
-    let plain = |c: char| {
-        c.is_ascii_alphanumeric()
-            || matches!(c, '.' | '_' | '-' | '/' | ':' | '=' | ',' | '@' | '%' | '+')
-    };
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '=' | ',' | '@' | '%' | '+');
     if !word.is_empty() && word.chars().all(plain) {
         word.to_string()
     } else {
@@ -182,46 +149,17 @@ mod tests {
     #[test]
     fn addresses_are_read_strictly() {
         assert!(parse_ip("10.0.0.1").is_ok());
-        assert!(
-            parse_ip("010.0.0.9")
-                .unwrap_err()
-                .message
-                .contains("leading zero")
-        );
-        assert!(
-            parse_ip("10.1")
-                .unwrap_err()
-                .help
-                .unwrap()
-                .contains("four numbers")
-        );
-        assert!(
-            parse_ip("10.0.0.300")
-                .unwrap_err()
-                .help
-                .unwrap()
-                .contains("255")
-        );
+        assert!(parse_ip("010.0.0.9").unwrap_err().message.contains("leading zero"));
+        assert!(parse_ip("10.1").unwrap_err().help.unwrap().contains("four numbers"));
+        assert!(parse_ip("10.0.0.300").unwrap_err().help.unwrap().contains("255"));
     }
 
     #[test]
     fn prefixes_say_what_is_missing() {
         assert_eq!(parse_net("10.0.0.1/24").unwrap().to_string(), "10.0.0.1/24");
-        assert!(
-            parse_net("10.0.0.1")
-                .unwrap_err()
-                .help
-                .unwrap()
-                .contains("10.0.0.1/24")
-        );
+        assert!(parse_net("10.0.0.1").unwrap_err().help.unwrap().contains("10.0.0.1/24"));
         assert!(parse_net("10.0.0.1/33").is_err());
         assert!(parse_net("::1/129").is_err());
-        assert!(
-            prefix("10.5.0.1/16")
-                .unwrap_err()
-                .help
-                .unwrap()
-                .contains("10.5.0.0/16")
-        );
+        assert!(prefix("10.5.0.1/16").unwrap_err().help.unwrap().contains("10.5.0.0/16"));
     }
 }

@@ -26,18 +26,12 @@ impl Diver {
     pub fn new() -> std::io::Result<Diver> {
         let home = File::open("/proc/thread-self/ns/net")?;
         let (jobs, queue) = channel::<Job>();
-        let thread = std::thread::Builder::new()
-            .name("diver".into())
-            .spawn(move || {
-                for job in queue {
-                    job();
-                }
-            })?;
-        Ok(Diver {
-            jobs: Some(jobs),
-            thread: Some(thread),
-            home,
-        })
+        let thread = std::thread::Builder::new().name("diver".into()).spawn(move || {
+            for job in queue {
+                job();
+            }
+        })?;
+        Ok(Diver { jobs: Some(jobs), thread: Some(thread), home })
     }
 
     /// Runs `work` inside a namespace (the machine's own when none is named) and waits for it.
@@ -50,17 +44,12 @@ impl Diver {
         let (answer, result) = channel();
         let job: Job = Box::new(move || {
             let entered = setns(&file, CloneFlags::CLONE_NEWNET);
-            let outcome =
-                entered.map(|()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)));
+            let outcome = entered.map(|()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)));
             // The receiver waits below: it is there.
             let _ = answer.send(outcome);
         });
-        let jobs = self
-            .jobs
-            .as_ref()
-            .ok_or_else(|| Refusal::new("the namespace thread has ended"))?;
-        jobs.send(job)
-            .map_err(|_| Refusal::new("the namespace thread has ended"))?;
+        let jobs = self.jobs.as_ref().ok_or_else(|| Refusal::new("the namespace thread has ended"))?;
+        jobs.send(job).map_err(|_| Refusal::new("the namespace thread has ended"))?;
         match result.recv() {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(panic))) => std::panic::resume_unwind(panic),

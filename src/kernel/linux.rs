@@ -60,19 +60,9 @@ impl Linux {
         for (step, outcome) in plan.steps.iter().zip(outcomes) {
             match (&step.op, outcome.done()) {
                 (Op::StartService { at, name, .. }, Some(Done::Started(process))) => {
-                    kernel
-                        .services
-                        .insert((at.node.to_string(), name.clone()), *process);
+                    kernel.services.insert((at.node.to_string(), name.clone()), *process);
                 }
-                (
-                    Op::AddNetns {
-                        at:
-                            At {
-                                netns: Some(netns), ..
-                            },
-                    },
-                    Some(Done::Netns(identity)),
-                ) => {
+                (Op::AddNetns { at: At { netns: Some(netns), .. } }, Some(Done::Netns(identity))) => {
                     kernel.identities.insert(netns.clone(), *identity);
                 }
                 _ => {}
@@ -90,12 +80,8 @@ impl Linux {
     pub fn namespace(&mut self, netns: &Option<String>) -> Result<Option<&File>, Refusal> {
         let Some(name) = netns else { return Ok(None) };
         if !self.namespaces.contains_key(name) {
-            let file = netns::open(name)?.ok_or_else(|| {
-                Refusal::errno(
-                    libc::ENOENT,
-                    Some(format!("there is no namespace `{name}`")),
-                )
-            })?;
+            let file = netns::open(name)?
+                .ok_or_else(|| Refusal::errno(libc::ENOENT, Some(format!("there is no namespace `{name}`"))))?;
             self.namespaces.insert(name.clone(), file);
         }
         Ok(self.namespaces.get(name))
@@ -116,9 +102,7 @@ impl Linux {
             let socket = self.within(netns, Netlink::open)??;
             self.sockets.insert(netns.clone(), socket);
         }
-        self.sockets
-            .get_mut(netns)
-            .ok_or_else(|| Refusal::new("no netlink socket"))
+        self.sockets.get_mut(netns).ok_or_else(|| Refusal::new("no netlink socket"))
     }
 
     /// The kernel's number of an interface: read once for all, forgotten when links come and go.
@@ -130,8 +114,7 @@ impl Linux {
         for link in observe::links(self.socket(netns)?)? {
             self.indices.insert((netns.clone(), link.name), link.index);
         }
-        let missing =
-            || Refusal::errno(libc::ENODEV, Some(format!("there is no interface `{dev}`")));
+        let missing = || Refusal::errno(libc::ENODEV, Some(format!("there is no interface `{dev}`")));
         self.indices.get(&key).copied().ok_or_else(missing)
     }
 
@@ -152,30 +135,20 @@ impl Linux {
         let [a, b] = ends;
         let home = File::open("/proc/thread-self/ns/net")?;
         let file = |this: &mut Self, at: &At| -> Result<File, Refusal> {
-            let found = this
-                .namespace(&at.netns)?
-                .map(File::try_clone)
-                .transpose()?;
+            let found = this.namespace(&at.netns)?.map(File::try_clone).transpose()?;
             found.map_or_else(|| home.try_clone().map_err(Refusal::from), Ok)
         };
         let (near, far) = (file(self, &a.at)?, file(self, &b.at)?);
-        let message = veth::message(
-            [(&a.end, near.as_raw_fd()), (&b.end, far.as_raw_fd())],
-            group,
-        );
+        let message = veth::message([(&a.end, near.as_raw_fd()), (&b.end, far.as_raw_fd())], group);
         // The request goes out on the first end's own socket: the machine's namespace hears nothing of it.
-        let made = self
-            .socket(&a.at.netns)?
-            .one(Message::NewLink(message), NEW);
+        let made = self.socket(&a.at.netns)?.one(Message::NewLink(message), NEW);
         self.forget(&a.at.netns);
         self.forget(&b.at.netns);
         made
     }
 
     fn add_link(&mut self, at: &At, link: &NewLink, group: u32) -> Result<(), Refusal> {
-        let made = self
-            .socket(&at.netns)?
-            .one(Message::NewLink(link.message(group)), NEW);
+        let made = self.socket(&at.netns)?.one(Message::NewLink(link.message(group)), NEW);
         self.forget(&at.netns);
         made
     }
@@ -200,31 +173,21 @@ impl Linux {
         for dev in route.hops.iter().filter_map(|h| h.dev.clone()) {
             numbers.insert(dev.clone(), self.index(&at.netns, &dev)?);
         }
-        messages::route(route, |dev| numbers.get(dev).copied()).map_err(|dev| {
-            Refusal::errno(libc::ENODEV, Some(format!("there is no interface `{dev}`")))
-        })
+        messages::route(route, |dev| numbers.get(dev).copied())
+            .map_err(|dev| Refusal::errno(libc::ENODEV, Some(format!("there is no interface `{dev}`"))))
     }
 
-    fn start(
-        &mut self,
-        plan: &Plan,
-        at: &At,
-        name: &str,
-        service: &Service,
-    ) -> Result<Done, Refusal> {
+    fn start(&mut self, plan: &Plan, at: &At, name: &str, service: &Service) -> Result<Done, Refusal> {
         let node = at.node.to_string();
         let (mut command, input) = match &service.program {
-            Program::Responder {
-                proto,
-                listen,
-                port,
-            } => {
+            Program::Responder { proto, listen, port } => {
                 let socket = SocketAddr::new(*listen, *port);
                 let proto = *proto;
                 let open = self.within(&at.netns, move || responder::open(proto, socket))?;
-                let open =
-                    open.map_err(|e| Refusal::from(e).about(format!("cannot listen on {socket}")))?;
+                let open = open.map_err(|e| Refusal::from(e).about(format!("cannot listen on {socket}")))?;
                 let mut command = process::clean("/proc/self/exe");
+                // What `ps` shows.
+                std::os::unix::process::CommandExt::arg0(&mut command, "netlab");
                 command.args(["responder", proto.word(), &socket.to_string(), &node]);
                 (command, Stdio::from(open))
             }
@@ -237,28 +200,18 @@ impl Linux {
         std::fs::create_dir_all(&self.logs)?;
         let log = File::create(self.logs.join(format!("{node}.{name}.log")))?;
         command.stdin(input).stdout(log.try_clone()?).stderr(log);
-        command
-            .env(process::MARK, plan.mark())
-            .env("NETLAB_NODE", &node);
+        command.env(process::MARK, plan.mark()).env("NETLAB_NODE", &node);
         command.envs(&service.env);
         if let Some(user) = &service.user {
             become_user(&mut command, user)?;
         }
-        let file = self
-            .namespace(&at.netns)?
-            .map(File::try_clone)
-            .transpose()?;
+        let file = self.namespace(&at.netns)?.map(File::try_clone).transpose()?;
         let place = at.netns.as_deref().zip(file.as_ref());
         process::enter(&mut command, place, Session::Own)?;
-        let child = command
-            .spawn()
-            .map_err(|e| Refusal::from(e).about(service_program(service)))?;
+        let child = command.spawn().map_err(|e| Refusal::from(e).about(service_program(service)))?;
         let pid = child.id() as i32;
         self.children.push(child);
-        let process = Process {
-            pid,
-            started: process::started(pid).unwrap_or(0),
-        };
+        let process = Process { pid, started: process::started(pid).unwrap_or(0) };
         self.services.insert((node, name.to_string()), process);
         Ok(Done::Started(process))
     }
@@ -269,8 +222,7 @@ impl Linux {
             let Op::StartService { at, name, service } = &step.op else {
                 continue;
             };
-            self.wait_ready(at, name, service)
-                .map_err(|refusal| (i, refusal))?;
+            self.wait_ready(at, name, service).map_err(|refusal| (i, refusal))?;
         }
         Ok(())
     }
@@ -279,11 +231,7 @@ impl Linux {
         if matches!(service.program, Program::Responder { .. }) {
             return Ok(());
         }
-        let Some(process) = self
-            .services
-            .get(&(at.node.to_string(), name.to_string()))
-            .copied()
-        else {
+        let Some(process) = self.services.get(&(at.node.to_string(), name.to_string())).copied() else {
             return Ok(());
         };
         let begun = Instant::now();
@@ -304,23 +252,19 @@ impl Linux {
             if begun.elapsed() > service.ready_within {
                 let port = service.ready_tcp.unwrap_or(0);
                 let waited = service.ready_within.as_secs_f32();
-                return Err(Refusal::new(format!(
-                    "port {port} does not accept connections after {waited} s"
-                )));
+                return Err(Refusal::new(format!("port {port} does not accept connections after {waited} s")));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     fn reap(&mut self) {
-        self.children
-            .retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+        self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
     }
 
     /// What a program that died had to say.
     pub fn last_words(&self, at: &At, name: &str) -> String {
-        let log = std::fs::read_to_string(self.logs.join(format!("{}.{name}.log", at.node)))
-            .unwrap_or_default();
+        let log = std::fs::read_to_string(self.logs.join(format!("{}.{name}.log", at.node))).unwrap_or_default();
         let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(5)..].join("\n");
         if last.is_empty() {
@@ -388,16 +332,11 @@ impl Linux {
         netns::identity(&self.diver, &file).is_ok_and(|i| cookie.is_none_or(|c| c == i.cookie))
     }
 
-    fn delete_group(
-        &mut self,
-        netns: &Option<String>,
-        group: u32,
-        only: Option<&[Mac]>,
-    ) -> Result<(), Refusal> {
+    fn delete_group(&mut self, netns: &Option<String>, group: u32, only: Option<&[Mac]>) -> Result<(), Refusal> {
         let socket = self.socket(netns)?;
-        let ours = observe::links(socket)?.into_iter().filter(|l| {
-            l.group == group && only.is_none_or(|macs| l.mac.is_some_and(|mac| macs.contains(&mac)))
-        });
+        let ours = observe::links(socket)?
+            .into_iter()
+            .filter(|l| l.group == group && only.is_none_or(|macs| l.mac.is_some_and(|mac| macs.contains(&mac))));
         let ours: Vec<_> = ours.collect();
         if ours.is_empty() {
             return Ok(());
@@ -408,18 +347,10 @@ impl Linux {
             message.attributes.push(LinkAttribute::Group(group));
             socket.one(Message::DelLink(message), 0)
         } else {
-            let requests = ours.iter().map(|l| {
-                (
-                    Message::DelLink(LinkUnspec::new_with_index(l.index).build()),
-                    0,
-                )
-            });
+            let requests = ours.iter().map(|l| (Message::DelLink(LinkUnspec::new_with_index(l.index).build()), 0));
             // A cable's second end goes with its first.
             let answers = socket.request(requests.collect());
-            answers
-                .into_iter()
-                .find(|a| matches!(a, Err(r) if r.errno != libc::ENODEV))
-                .unwrap_or(Ok(()))
+            answers.into_iter().find(|a| matches!(a, Err(r) if r.errno != libc::ENODEV)).unwrap_or(Ok(()))
         };
         self.forget(netns);
         match deleted {
@@ -428,11 +359,7 @@ impl Linux {
         }
     }
 
-    fn machine_dev_request(
-        &mut self,
-        dev: &str,
-        make: impl FnOnce(u32) -> Message,
-    ) -> Result<(), Refusal> {
+    fn machine_dev_request(&mut self, dev: &str, make: impl FnOnce(u32) -> Message) -> Result<(), Refusal> {
         let Ok(index) = self.index(&None, dev) else {
             return Ok(());
         };
@@ -451,17 +378,10 @@ impl Linux {
             None => process::marked_any(),
         };
         let mut view = observe::view(self.socket(&at.netns)?)?;
-        view.programs = inside
-            .iter()
-            .map(|pid| format!("{pid} {}", process::title(*pid)))
-            .collect();
+        view.programs = inside.iter().map(|pid| format!("{pid} {}", process::title(*pid))).collect();
         view.firewall = self.within(&at.netns, || {
             let families = [Family::V4, Family::V6];
-            families
-                .iter()
-                .filter_map(|f| firewall::shown(*f).ok())
-                .flatten()
-                .collect::<Vec<_>>()
+            families.iter().filter_map(|f| firewall::shown(*f).ok()).flatten().collect::<Vec<_>>()
         })?;
         Ok(Some(view))
     }
@@ -489,23 +409,14 @@ impl Linux {
         let paths: Vec<String> = wanted.sysctls.keys().cloned().collect();
         let families: Vec<Family> = wanted.firewall.keys().copied().collect();
         let (sysctls, shown) = self.within(&at.netns, move || {
-            let shown: Vec<(Family, Result<Vec<String>, Refusal>)> = families
-                .into_iter()
-                .map(|f| (f, firewall::shown(f)))
-                .collect();
+            let shown: Vec<(Family, Result<Vec<String>, Refusal>)> =
+                families.into_iter().map(|f| (f, firewall::shown(f))).collect();
             (observe::sysctls(&paths), shown)
         })?;
         state.sysctls = sysctls;
         // A kernel without IPv6 has it off all the same.
-        for (path, value) in wanted
-            .sysctls
-            .iter()
-            .filter(|(p, _)| p.starts_with("net/ipv6/"))
-        {
-            state
-                .sysctls
-                .entry(path.clone())
-                .or_insert_with(|| value.clone());
+        for (path, value) in wanted.sysctls.iter().filter(|(p, _)| p.starts_with("net/ipv6/")) {
+            state.sysctls.entry(path.clone()).or_insert_with(|| value.clone());
         }
         for (family, shown) in shown {
             let mut lines = shown?;
@@ -514,13 +425,7 @@ impl Linux {
             }
             state.firewall.insert(family, lines);
         }
-        for (node, service) in self
-            .services
-            .keys()
-            .filter(|(n, _)| *n == *at.node)
-            .cloned()
-            .collect::<Vec<_>>()
-        {
+        for (node, service) in self.services.keys().filter(|(n, _)| *n == *at.node).cloned().collect::<Vec<_>>() {
             let process = self.services[&(node, service.clone())];
             state.services.insert(service, process::alive(process));
         }
@@ -535,8 +440,7 @@ impl Linux {
             Item::Address(dev, address) => {
                 let address: crate::ip::Address = address.parse().map_err(bad)?;
                 let index = self.index(&at.netns, dev)?;
-                self.socket(&at.netns)?
-                    .one(Message::DelAddress(messages::address(&address, index)), 0)
+                self.socket(&at.netns)?.one(Message::DelAddress(messages::address(&address, index)), 0)
             }
             Item::Route(route) => {
                 let route: crate::ip::Route = route.parse().map_err(bad)?;
@@ -545,23 +449,15 @@ impl Linux {
             }
             Item::Rule(rule) => {
                 let rule: crate::ip::Rule = rule.parse().map_err(bad)?;
-                self.socket(&at.netns)?
-                    .one(Message::DelRule(messages::rule(&rule)), 0)
+                self.socket(&at.netns)?.one(Message::DelRule(messages::rule(&rule)), 0)
             }
             Item::Neighbor(neighbor) => {
                 let neighbor: crate::ip::Neighbor = neighbor.parse().map_err(bad)?;
                 let index = self.index(&at.netns, &neighbor.dev)?;
-                self.socket(&at.netns)?.one(
-                    Message::DelNeighbour(messages::neighbor(&neighbor, index)),
-                    0,
-                )
+                self.socket(&at.netns)?.one(Message::DelNeighbour(messages::neighbor(&neighbor, index)), 0)
             }
             Item::Property(dev, property) => self.reset_property(at, dev, property),
-            Item::Netns
-            | Item::Link(_)
-            | Item::Sysctl(_)
-            | Item::Firewall(..)
-            | Item::Service(_) => Ok(()),
+            Item::Netns | Item::Link(_) | Item::Sysctl(_) | Item::Firewall(..) | Item::Service(_) => Ok(()),
         }
     }
 
@@ -573,18 +469,11 @@ impl Linux {
             "state" => link.down(),
             _ => return Ok(()),
         };
-        self.socket(&at.netns)?
-            .one(Message::SetLink(link.build()), 0)
+        self.socket(&at.netns)?.one(Message::SetLink(link.build()), 0)
     }
 
     /// Gives a link its MAC and MTU back.
-    pub fn reset_link(
-        &mut self,
-        at: &At,
-        dev: &str,
-        mac: Option<Mac>,
-        mtu: Option<u32>,
-    ) -> Result<(), Refusal> {
+    pub fn reset_link(&mut self, at: &At, dev: &str, mac: Option<Mac>, mtu: Option<u32>) -> Result<(), Refusal> {
         let index = self.index(&at.netns, dev)?;
         let mut link = LinkUnspec::new_with_index(index);
         if let Some(mac) = mac {
@@ -593,8 +482,7 @@ impl Linux {
         if let Some(mtu) = mtu {
             link = link.mtu(mtu);
         }
-        self.socket(&at.netns)?
-            .one(Message::SetLink(link.build()), 0)
+        self.socket(&at.netns)?.one(Message::SetLink(link.build()), 0)
     }
 
     /// Deletes one link by name; absent is success.
@@ -620,14 +508,7 @@ impl Linux {
 
 fn absent_is_fine(answer: Result<(), Refusal>) -> Result<(), Refusal> {
     match answer {
-        Err(r)
-            if matches!(
-                r.errno,
-                libc::ESRCH | libc::ENOENT | libc::ENODEV | libc::EADDRNOTAVAIL
-            ) =>
-        {
-            Ok(())
-        }
+        Err(r) if matches!(r.errno, libc::ESRCH | libc::ENOENT | libc::ENODEV | libc::EADDRNOTAVAIL) => Ok(()),
         other => other,
     }
 }
@@ -645,18 +526,14 @@ fn service_program(service: &Service) -> String {
 }
 
 fn still_running(pids: &[i32]) -> Refusal {
-    let list: Vec<String> = pids
-        .iter()
-        .map(|pid| format!("{pid} ({})", process::title(*pid)))
-        .collect();
+    let list: Vec<String> = pids.iter().map(|pid| format!("{pid} ({})", process::title(*pid))).collect();
     Refusal::new(format!("these processes do not end: {}", list.join(", ")))
 }
 
 fn become_user(command: &mut std::process::Command, user: &str) -> Result<(), Refusal> {
     use std::os::unix::process::CommandExt;
     let found = nix::unistd::User::from_name(user)?;
-    let found =
-        found.ok_or_else(|| Refusal::new(format!("there is no user `{user}` on this machine")))?;
+    let found = found.ok_or_else(|| Refusal::new(format!("there is no user `{user}` on this machine")))?;
     command.uid(found.uid.as_raw()).gid(found.gid.as_raw());
     Ok(())
 }
@@ -671,11 +548,7 @@ impl Kernel for Linux {
                 let path = path.clone();
                 self.within(&None, move || Some(Before::Sysctls(sysctl::before(&path))))
             }
-            Op::LoadRules { .. } => self.within(&None, || {
-                Some(Before::Firewall {
-                    tables: firewall::nft_tables(),
-                })
-            }),
+            Op::LoadRules { .. } => self.within(&None, || Some(Before::Firewall { tables: firewall::nft_tables() })),
             _ => Ok(None),
         }
     }
@@ -712,23 +585,16 @@ impl Kernel for Linux {
             Op::SetUp { at, dev } => self.set_link(at, dev, |l| l.up())?,
             Op::AddAddress { at, dev, address } => {
                 let index = self.index(&at.netns, dev)?;
-                self.socket(&at.netns)?
-                    .one(Message::NewAddress(messages::address(address, index)), NEW)?;
+                self.socket(&at.netns)?.one(Message::NewAddress(messages::address(address, index)), NEW)?;
             }
             Op::AddRoute { at, route } => {
                 let message = self.route(at, route)?;
-                self.socket(&at.netns)?
-                    .one(Message::NewRoute(message), NEW)?;
+                self.socket(&at.netns)?.one(Message::NewRoute(message), NEW)?;
             }
-            Op::AddRule { at, rule } => self
-                .socket(&at.netns)?
-                .one(Message::NewRule(messages::rule(rule)), NEW)?,
+            Op::AddRule { at, rule } => self.socket(&at.netns)?.one(Message::NewRule(messages::rule(rule)), NEW)?,
             Op::AddNeighbor { at, neighbor } => {
                 let index = self.index(&at.netns, &neighbor.dev)?;
-                self.socket(&at.netns)?.one(
-                    Message::NewNeighbour(messages::neighbor(neighbor, index)),
-                    NEW,
-                )?;
+                self.socket(&at.netns)?.one(Message::NewNeighbour(messages::neighbor(neighbor, index)), NEW)?;
             }
             Op::LoadRules { at, family, lines } => {
                 let (family, lines, machine) = (*family, lines.clone(), at.netns.is_none());
@@ -765,45 +631,33 @@ impl Kernel for Linux {
                 self.reap();
                 ended
             }
-            Undo::DeleteRules {
-                family,
-                lines,
-                tables_before,
-            } => {
+            Undo::DeleteRules { family, lines, tables_before } => {
                 let (family, lines, before) = (*family, lines.clone(), tables_before.clone());
-                self.within(&None, move || {
-                    firewall::delete(family, &lines, before.as_deref())
-                })?
+                self.within(&None, move || firewall::delete(family, &lines, before.as_deref()))?
             }
             Undo::DeleteRoute { route } => {
                 let at = machine_at(route)?;
                 match self.route(&at, route) {
-                    Ok(message) => {
-                        absent_is_fine(self.socket(&None)?.one(Message::DelRoute(message), 0))
-                    }
+                    Ok(message) => absent_is_fine(self.socket(&None)?.one(Message::DelRoute(message), 0)),
                     // Its interface is gone, and the route went with it.
                     Err(_) => Ok(()),
                 }
             }
-            Undo::DeleteRule { rule } => absent_is_fine(
-                self.socket(&None)?
-                    .one(Message::DelRule(messages::rule(rule)), 0),
-            ),
-            Undo::DeleteNeighbor { neighbor } => self.machine_dev_request(&neighbor.dev, |i| {
-                Message::DelNeighbour(messages::neighbor(neighbor, i))
-            }),
-            Undo::DeleteAddress { dev, address } => self
-                .machine_dev_request(dev, |i| Message::DelAddress(messages::address(address, i))),
+            Undo::DeleteRule { rule } => {
+                absent_is_fine(self.socket(&None)?.one(Message::DelRule(messages::rule(rule)), 0))
+            }
+            Undo::DeleteNeighbor { neighbor } => {
+                self.machine_dev_request(&neighbor.dev, |i| Message::DelNeighbour(messages::neighbor(neighbor, i)))
+            }
+            Undo::DeleteAddress { dev, address } => {
+                self.machine_dev_request(dev, |i| Message::DelAddress(messages::address(address, i)))
+            }
             Undo::RestoreSysctls { path, set, before } => {
                 let (path, set, before) = (path.clone(), set.clone(), before.clone());
                 self.within(&None, move || sysctl::restore(&path, &set, &before))?
             }
             Undo::DeleteLinks { group, macs } => self.delete_group(&None, *group, Some(macs)),
-            Undo::DeleteLinksIn {
-                netns,
-                identity,
-                group,
-            } => match self.ours(netns, identity.as_ref()) {
+            Undo::DeleteLinksIn { netns, identity, group } => match self.ours(netns, identity.as_ref()) {
                 Ok(Some(file)) => {
                     self.forget_namespace(netns);
                     self.namespaces.insert(netns.clone(), file);
@@ -860,9 +714,7 @@ fn file_path(netns: &str, name: &str) -> PathBuf {
 
 fn write_file(at: &At, name: &str, content: &str) -> Result<(), Refusal> {
     let Some(netns) = &at.netns else {
-        return Err(Refusal::new(format!(
-            "/etc/{name} of the machine itself is not netlab's to write"
-        )));
+        return Err(Refusal::new(format!("/etc/{name} of the machine itself is not netlab's to write")));
     };
     let path = file_path(netns, name);
     if let Some(folder) = path.parent() {
@@ -875,12 +727,7 @@ fn remove_file(netns: Option<&str>, name: &str) -> Result<(), Refusal> {
     let Some(netns) = netns else { return Ok(()) };
     let path = file_path(netns, name);
     match std::fs::remove_file(&path) {
-        Err(e)
-            if !matches!(
-                e.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(e) if !matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Err(Refusal::from(e).about(path.display()));
         }
         _ => {}

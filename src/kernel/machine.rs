@@ -6,31 +6,16 @@ use super::process;
 
 /// Changes with every start of the machine.
 pub fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|s| s.trim().to_string())
-        .unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|s| s.trim().to_string()).unwrap_or_default()
 }
 
 /// The capabilities that labs need and this process lacks.
 pub fn missing_capabilities() -> Vec<&'static str> {
-    const NEEDED: &[(&str, u32)] = &[
-        ("CAP_NET_ADMIN", 12),
-        ("CAP_NET_RAW", 13),
-        ("CAP_SYS_ADMIN", 21),
-    ];
+    const NEEDED: &[(&str, u32)] = &[("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13), ("CAP_SYS_ADMIN", 21)];
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status
-        .lines()
-        .find_map(|l| l.strip_prefix("CapEff:"))
-        .map(str::trim);
-    let effective = effective
-        .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-        .unwrap_or(0);
-    NEEDED
-        .iter()
-        .filter(|(_, bit)| effective & (1 << bit) == 0)
-        .map(|(name, _)| *name)
-        .collect()
+    let effective = status.lines().find_map(|l| l.strip_prefix("CapEff:")).map(str::trim);
+    let effective = effective.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+    NEEDED.iter().filter(|(_, bit)| effective & (1 << bit) == 0).map(|(name, _)| *name).collect()
 }
 
 /// Whether the process has another user's rights than its caller: a setuid netlab would hand root to everybody.
@@ -41,17 +26,11 @@ pub fn is_setuid() -> bool {
 /// Where a program stands, in the fixed search path.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    let runs = |p: &PathBuf| {
-        p.metadata()
-            .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-    };
+    let runs = |p: &PathBuf| p.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(runs);
     }
-    process::PATH
-        .split(':')
-        .map(|folder| PathBuf::from(folder).join(name))
-        .find(runs)
+    process::PATH.split(':').map(|folder| PathBuf::from(folder).join(name)).find(runs)
 }
 
 /// The Debian package of a program that labs use.
@@ -73,8 +52,5 @@ pub fn package(program: &str) -> Option<&'static str> {
         ("python3", "python3"),
         ("tcpdump", "tcpdump"),
     ];
-    KNOWN
-        .iter()
-        .find(|(name, _)| *name == program)
-        .map(|(_, package)| *package)
+    KNOWN.iter().find(|(name, _)| *name == program).map(|(_, package)| *package)
 }

@@ -11,8 +11,8 @@ use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteNextHop,
-    RouteNextHopFlags, RouteProtocol, RouteScope, RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteNextHop, RouteNextHopFlags,
+    RouteProtocol, RouteScope, RouteType, RouteVia,
 };
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
 
@@ -49,17 +49,11 @@ pub(super) fn address(address: &Address, index: u32) -> AddressMessage {
     message.header.prefix_len = address.net.prefix_len();
     message.header.index = index;
     message.header.scope = AddressScope::from(scope_number(address.scope.unwrap_or(Scope::Global)));
-    message
-        .attributes
-        .push(AddressAttribute::Local(address.ip()));
-    message.attributes.push(AddressAttribute::Address(
-        address.peer.unwrap_or(address.ip()),
-    ));
+    message.attributes.push(AddressAttribute::Local(address.ip()));
+    message.attributes.push(AddressAttribute::Address(address.peer.unwrap_or(address.ip())));
     if address.ip().is_ipv6() {
         message.header.flags = AddressHeaderFlags::Nodad;
-        message
-            .attributes
-            .push(AddressAttribute::Flags(AddressFlags::Nodad));
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
     }
     message
 }
@@ -77,14 +71,7 @@ pub(super) fn from_address(message: &AddressMessage) -> Option<(u32, Address)> {
     let ip = local.or(far)?;
     let net = IpNet::new(ip, message.header.prefix_len).ok()?;
     let scope = scope_of(u8::from(message.header.scope)).filter(|s| *s != Scope::Global);
-    Some((
-        message.header.index,
-        Address {
-            net,
-            peer: far.filter(|f| *f != ip),
-            scope,
-        },
-    ))
+    Some((message.header.index, Address { net, peer: far.filter(|f| *f != ip), scope }))
 }
 
 fn scope_number(scope: Scope) -> u8 {
@@ -98,15 +85,9 @@ fn scope_number(scope: Scope) -> u8 {
 }
 
 fn scope_of(number: u8) -> Option<Scope> {
-    [
-        Scope::Global,
-        Scope::Site,
-        Scope::Link,
-        Scope::Host,
-        Scope::Nowhere,
-    ]
-    .into_iter()
-    .find(|s| scope_number(*s) == number)
+    [Scope::Global, Scope::Site, Scope::Link, Scope::Host, Scope::Nowhere]
+        .into_iter()
+        .find(|s| scope_number(*s) == number)
 }
 
 const ACTIONS: &[(Action, u8)] = &[
@@ -121,19 +102,13 @@ const ACTIONS: &[(Action, u8)] = &[
 ];
 
 /// `ip route add`; `index` gives an interface's number.
-pub(super) fn route(
-    route: &Route,
-    index: impl Fn(&IfName) -> Option<u32>,
-) -> Result<RouteMessage, IfName> {
+pub(super) fn route(route: &Route, index: impl Fn(&IfName) -> Option<u32>) -> Result<RouteMessage, IfName> {
     let mut message = RouteMessage::default();
     message.header.address_family = family(route.family());
     message.header.destination_prefix_length = route.to.prefix_len();
     message.header.protocol = RouteProtocol::from(route.proto.0);
     message.header.scope = RouteScope::from(scope_number(route.effective_scope()));
-    let kind = ACTIONS
-        .iter()
-        .find(|(a, _)| *a == route.action)
-        .map_or(1, |(_, n)| *n);
+    let kind = ACTIONS.iter().find(|(a, _)| *a == route.action).map_or(1, |(_, n)| *n);
     message.header.kind = RouteType::from(kind);
     // A table's number may not fit the header's byte: the attribute counts.
     message.header.table = u8::try_from(route.table).unwrap_or(0);
@@ -171,8 +146,7 @@ pub(super) fn route(
             if hop.onlink {
                 next.flags = RouteNextHopFlags::Onlink;
             }
-            next.attributes
-                .extend(hop.via.map(|via| gateway(via, route.family())));
+            next.attributes.extend(hop.via.map(|via| gateway(via, route.family())));
             hops.push(next);
         }
         message.attributes.push(RouteAttribute::MultiPath(hops));
@@ -188,10 +162,7 @@ fn gateway(via: IpAddr, family: Family) -> RouteAttribute {
 }
 
 /// What `ip route` shows; `name` gives an interface's name.
-pub(super) fn from_route(
-    message: &RouteMessage,
-    name: impl Fn(u32) -> Option<IfName>,
-) -> Option<Route> {
+pub(super) fn from_route(message: &RouteMessage, name: impl Fn(u32) -> Option<IfName>) -> Option<Route> {
     let header = &message.header;
     let any: IpAddr = match header.address_family {
         AddressFamily::Inet => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
@@ -211,15 +182,11 @@ pub(super) fn from_route(
         table: u32::from(header.table),
         mtu: None,
     };
-    let mut hop = NextHop {
-        onlink: header.flags.contains(RouteFlags::Onlink),
-        ..NextHop::default()
-    };
+    let mut hop = NextHop { onlink: header.flags.contains(RouteFlags::Onlink), ..NextHop::default() };
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(to) => {
-                route.to =
-                    IpNet::new(from_route_address(to)?, header.destination_prefix_length).ok()?;
+                route.to = IpNet::new(from_route_address(to)?, header.destination_prefix_length).ok()?;
             }
             RouteAttribute::PrefSource(src) => route.src = from_route_address(src),
             RouteAttribute::Priority(metric) => route.metric = Some(*metric),
@@ -227,13 +194,7 @@ pub(super) fn from_route(
             RouteAttribute::Oif(index) => hop.dev = name(*index),
             RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => hop.via = via(attribute),
             RouteAttribute::Metrics(metrics) => {
-                route.mtu = metrics.iter().find_map(|m| {
-                    if let RouteMetric::Mtu(mtu) = m {
-                        Some(*mtu)
-                    } else {
-                        None
-                    }
-                });
+                route.mtu = metrics.iter().find_map(|m| if let RouteMetric::Mtu(mtu) = m { Some(*mtu) } else { None });
             }
             RouteAttribute::MultiPath(hops) => {
                 for next in hops {
@@ -281,21 +242,11 @@ pub(super) fn rule(rule: &Rule) -> RuleMessage {
     }
     if let Some(to) = rule.to {
         message.header.dst_len = to.prefix_len();
-        message
-            .attributes
-            .push(RuleAttribute::Destination(to.addr()));
+        message.attributes.push(RuleAttribute::Destination(to.addr()));
     }
     let attributes = &mut message.attributes;
-    attributes.extend(
-        rule.iif
-            .as_ref()
-            .map(|i| RuleAttribute::Iifname(i.to_string())),
-    );
-    attributes.extend(
-        rule.oif
-            .as_ref()
-            .map(|i| RuleAttribute::Oifname(i.to_string())),
-    );
+    attributes.extend(rule.iif.as_ref().map(|i| RuleAttribute::Iifname(i.to_string())));
+    attributes.extend(rule.oif.as_ref().map(|i| RuleAttribute::Oifname(i.to_string())));
     if let Some((value, mask)) = rule.fwmark {
         attributes.push(RuleAttribute::FwMark(value));
         attributes.push(RuleAttribute::FwMask(mask));
@@ -354,22 +305,13 @@ pub(super) fn neighbor(neighbor: &Neighbor, index: u32) -> NeighbourMessage {
         IpAddr::V4(ip) => NeighbourAddress::Inet(ip),
         IpAddr::V6(ip) => NeighbourAddress::Inet6(ip),
     };
-    message
-        .attributes
-        .push(NeighbourAttribute::Destination(address));
-    message.attributes.extend(
-        neighbor
-            .lladdr
-            .map(|mac| NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())),
-    );
+    message.attributes.push(NeighbourAttribute::Destination(address));
+    message.attributes.extend(neighbor.lladdr.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())));
     message
 }
 
 /// What `ip neigh show nud permanent` shows.
-pub(super) fn from_neighbor(
-    message: &NeighbourMessage,
-    name: impl Fn(u32) -> Option<IfName>,
-) -> Option<Neighbor> {
+pub(super) fn from_neighbor(message: &NeighbourMessage, name: impl Fn(u32) -> Option<IfName>) -> Option<Neighbor> {
     if message.header.state != NeighbourState::Permanent {
         return None;
     }
@@ -377,32 +319,20 @@ pub(super) fn from_neighbor(
     for attribute in &message.attributes {
         match attribute {
             NeighbourAttribute::Destination(NeighbourAddress::Inet(a)) => ip = Some(IpAddr::V4(*a)),
-            NeighbourAttribute::Destination(NeighbourAddress::Inet6(a)) => {
-                ip = Some(IpAddr::V6(*a))
-            }
-            NeighbourAttribute::LinkLayerAddress(bytes) => {
-                lladdr = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(Mac)
-            }
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(a)) => ip = Some(IpAddr::V6(*a)),
+            NeighbourAttribute::LinkLayerAddress(bytes) => lladdr = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(Mac),
             _ => {}
         }
     }
     let dev = name(message.header.ifindex)?;
-    Some(Neighbor {
-        ip: ip?,
-        lladdr,
-        dev,
-        proxy: message.header.flags.contains(NeighbourFlags::Proxy),
-    })
+    Some(Neighbor { ip: ip?, lladdr, dev, proxy: message.header.flags.contains(NeighbourFlags::Proxy) })
 }
 
 /// Routes that are nobody's decision: the kernel's own, and those of the local table.
 pub(super) fn is_kernels_own(message: &RouteMessage) -> bool {
     let cloned = message.header.flags.contains(RouteFlags::Cloned);
-    let local = message
-        .attributes
-        .iter()
-        .any(|a| matches!(a, RouteAttribute::Table(255)))
-        || message.header.table == 255;
+    let local =
+        message.attributes.iter().any(|a| matches!(a, RouteAttribute::Table(255))) || message.header.table == 255;
     let proto = u8::from(message.header.protocol);
     cloned || local || proto == Proto::KERNEL.0 || proto == 9
 }
@@ -413,10 +343,7 @@ pub(super) fn is_by_hand(route: &Route) -> bool {
 }
 
 /// What `ip neigh` shows of a neighbour in any state; nothing for the kernel's own multicast entries.
-pub(super) fn neighbor_line(
-    message: &NeighbourMessage,
-    name: impl Fn(u32) -> Option<IfName>,
-) -> Option<String> {
+pub(super) fn neighbor_line(message: &NeighbourMessage, name: impl Fn(u32) -> Option<IfName>) -> Option<String> {
     let mut permanent = message.clone();
     permanent.header.state = NeighbourState::Permanent;
     let neighbor = from_neighbor(&permanent, name)?;
@@ -424,14 +351,6 @@ pub(super) fn neighbor_line(
     if neighbor.ip.is_multicast() || state == NeighbourState::Noarp {
         return None;
     }
-    let mac = neighbor
-        .lladdr
-        .map(|m| format!(" lladdr {m}"))
-        .unwrap_or_default();
-    Some(format!(
-        "{} dev {}{mac} {}",
-        neighbor.ip,
-        neighbor.dev,
-        format!("{state:?}").to_uppercase()
-    ))
+    let mac = neighbor.lladdr.map(|m| format!(" lladdr {m}")).unwrap_or_default();
+    Some(format!("{} dev {}{mac} {}", neighbor.ip, neighbor.dev, format!("{state:?}").to_uppercase()))
 }

@@ -53,11 +53,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal in words.
     pub fn new(words: impl Into<String>) -> Self {
-        Refusal {
-            errno: 0,
-            words: words.into(),
-            line: None,
-        }
+        Refusal { errno: 0, words: words.into(), line: None }
     }
 
     /// A refusal by number, with the kernel's own explanation when it gave one.
@@ -67,11 +63,7 @@ impl Refusal {
             Some(explained) => format!("{} ({name:?}): {explained}", name.desc()),
             None => format!("{} ({name:?})", name.desc()),
         };
-        Refusal {
-            errno,
-            words,
-            line: None,
-        }
+        Refusal { errno, words, line: None }
     }
 
     /// The same with what it was about in front.

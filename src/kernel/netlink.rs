@@ -4,9 +4,7 @@
 //! wrong ("Nexthop has invalid gateway"). So its message builders are used and the socket is our own. Requests go out
 //! in datagrams of a bounded number of messages: every message brings an answer, and they must fit the receive buffer.
 
-use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -34,17 +32,11 @@ impl Netlink {
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
         let _ = socket.set_rx_buf_sz(RECEIVE_BUFFER as u32);
-        Ok(Netlink {
-            socket,
-            sequence: 0,
-        })
+        Ok(Netlink { socket, sequence: 0 })
     }
 
     /// Sends requests and gives each one's answer, in order. The kernel goes on after one that it refuses.
-    pub fn request(
-        &mut self,
-        requests: Vec<(RouteNetlinkMessage, u16)>,
-    ) -> Vec<Result<(), Refusal>> {
+    pub fn request(&mut self, requests: Vec<(RouteNetlinkMessage, u16)>) -> Vec<Result<(), Refusal>> {
         let mut answers = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter().peekable();
         while requests.peek().is_some() {
@@ -60,9 +52,7 @@ impl Netlink {
 
     /// Sends one request.
     pub fn one(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
-        self.request(vec![(request, flags)])
-            .pop()
-            .unwrap_or_else(|| Err(Refusal::new("no answer")))
+        self.request(vec![(request, flags)]).pop().unwrap_or_else(|| Err(Refusal::new("no answer")))
     }
 
     fn send(&mut self, batch: Vec<(RouteNetlinkMessage, u16)>) -> std::io::Result<u32> {
@@ -70,12 +60,7 @@ impl Netlink {
         let mut buffer = Vec::new();
         for (request, flags) in batch {
             self.sequence = self.sequence.wrapping_add(1);
-            append(
-                &mut buffer,
-                request,
-                NLM_F_REQUEST | NLM_F_ACK | flags,
-                self.sequence,
-            );
+            append(&mut buffer, request, NLM_F_REQUEST | NLM_F_ACK | flags, self.sequence);
         }
         self.socket.send(&buffer, 0)?;
         Ok(first)
@@ -88,16 +73,12 @@ impl Netlink {
                 Ok((bytes, _)) => bytes,
                 Err(e) => {
                     let lost = Err(Refusal::from(e));
-                    return answers
-                        .into_iter()
-                        .map(|a| a.unwrap_or_else(|| lost.clone()))
-                        .collect();
+                    return answers.into_iter().map(|a| a.unwrap_or_else(|| lost.clone())).collect();
                 }
             };
             for (header, payload) in messages(&received) {
                 let at = header.sequence_number.wrapping_sub(first) as usize;
-                if let (NetlinkPayload::Error(error), Some(answer)) = (payload, answers.get_mut(at))
-                {
+                if let (NetlinkPayload::Error(error), Some(answer)) = (payload, answers.get_mut(at)) {
                     *answer = Some(match error.code {
                         None => Ok(()),
                         Some(code) => Err(Refusal::errno(-code.get(), explanation(&error.header))),
@@ -109,18 +90,10 @@ impl Netlink {
     }
 
     /// Asks for everything of a kind.
-    pub fn dump(
-        &mut self,
-        request: RouteNetlinkMessage,
-    ) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
+    pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut buffer = Vec::new();
-        append(
-            &mut buffer,
-            request,
-            NLM_F_REQUEST | NLM_F_DUMP,
-            self.sequence,
-        );
+        append(&mut buffer, request, NLM_F_REQUEST | NLM_F_DUMP, self.sequence);
         self.socket.send(&buffer, 0)?;
         let mut all = Vec::new();
         loop {
@@ -134,11 +107,7 @@ impl Netlink {
                     NetlinkPayload::Done(_) => return Ok(all),
                     NetlinkPayload::Error(error) => {
                         let code = error.code.map_or(0, |c| -c.get());
-                        return if code == 0 {
-                            Ok(all)
-                        } else {
-                            Err(Refusal::errno(code, explanation(&error.header)))
-                        };
+                        return if code == 0 { Ok(all) } else { Err(Refusal::errno(code, explanation(&error.header))) };
                     }
                     _ => {}
                 }
@@ -163,10 +132,7 @@ fn append(buffer: &mut Vec<u8>, request: RouteNetlinkMessage, flags: u16, sequen
 fn messages(received: &[u8]) -> Vec<(NetlinkHeader, NetlinkPayload<RouteNetlinkMessage>)> {
     let mut list = Vec::new();
     let mut rest = received;
-    while let Some(length) = rest
-        .get(..4)
-        .and_then(|b| Some(u32::from_ne_bytes(b.try_into().ok()?) as usize))
-    {
+    while let Some(length) = rest.get(..4).and_then(|b| Some(u32::from_ne_bytes(b.try_into().ok()?) as usize)) {
         if length < 16 || length > rest.len() {
             break;
         }

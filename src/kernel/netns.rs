@@ -30,10 +30,7 @@ pub fn exists(name: &str) -> bool {
 pub fn create(name: &str) -> Result<File, Refusal> {
     if exists(name) {
         // netns-rs would mount over it.
-        return Err(Refusal::errno(
-            libc::EEXIST,
-            Some(format!("{} is there already", path(name).display())),
-        ));
+        return Err(Refusal::errno(libc::EEXIST, Some(format!("{} is there already", path(name).display()))));
     }
     let made = netns_rs::NetNs::new(name).map_err(|e| refusal(&e))?;
     made.file().try_clone().map_err(Refusal::from)
@@ -46,10 +43,7 @@ fn refusal(error: &netns_rs::Error) -> Refusal {
         let most = std::fs::read_to_string("/proc/sys/user/max_net_namespaces").unwrap_or_default();
         return Refusal::errno(
             libc::ENOSPC,
-            Some(format!(
-                "the limit user.max_net_namespaces ({}) is reached",
-                most.trim()
-            )),
+            Some(format!("the limit user.max_net_namespaces ({}) is reached", most.trim())),
         );
     }
     Refusal::new(text)
@@ -67,8 +61,7 @@ pub fn open(name: &str) -> Result<Option<File>, Refusal> {
 
 /// A name without a namespace mounted on it is an ordinary empty file.
 fn is_namespace(file: &File) -> bool {
-    nix::sys::statfs::fstatfs(file)
-        .is_ok_and(|s| s.filesystem_type() == nix::sys::statfs::NSFS_MAGIC)
+    nix::sys::statfs::fstatfs(file).is_ok_and(|s| s.filesystem_type() == nix::sys::statfs::NSFS_MAGIC)
 }
 
 /// Who a namespace is.
@@ -122,10 +115,7 @@ pub fn names() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(FOLDER) else {
         return Vec::new();
     };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter_map(|e| e.file_name().into_string().ok())
-        .collect();
+    let mut names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
     names.sort();
     names
 }

@@ -27,31 +27,18 @@ pub(super) struct FoundLink {
 /// All links of a namespace.
 pub(super) fn links(netlink: &mut Netlink) -> Result<Vec<FoundLink>, Refusal> {
     let dumped = netlink.dump(Message::GetLink(LinkMessage::default()))?;
-    let found = dumped.iter().filter_map(|m| {
-        if let Message::NewLink(link) = m {
-            Some(found(link))
-        } else {
-            None
-        }
-    });
+    let found = dumped.iter().filter_map(|m| if let Message::NewLink(link) = m { Some(found(link)) } else { None });
     Ok(found.collect())
 }
 
 fn found(message: &LinkMessage) -> FoundLink {
-    let mut link = FoundLink {
-        index: message.header.index,
-        name: String::new(),
-        group: 0,
-        mac: None,
-        kind: String::new(),
-    };
+    let mut link =
+        FoundLink { index: message.header.index, name: String::new(), group: 0, mac: None, kind: String::new() };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Group(group) => link.group = *group,
-            LinkAttribute::Address(bytes) => {
-                link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(Mac)
-            }
+            LinkAttribute::Address(bytes) => link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(Mac),
             LinkAttribute::LinkInfo(info) => link.kind = kind(info),
             _ => {}
         }
@@ -61,23 +48,14 @@ fn found(message: &LinkMessage) -> FoundLink {
 
 fn kind(info: &[LinkInfo]) -> String {
     info.iter()
-        .find_map(|i| {
-            if let LinkInfo::Kind(kind) = i {
-                Some(kind.to_string())
-            } else {
-                None
-            }
-        })
+        .find_map(|i| if let LinkInfo::Kind(kind) = i { Some(kind.to_string()) } else { None })
         .unwrap_or_default()
 }
 
 /// The network part of a node's picture. `wanted` is the picture that should be: what a routing daemon or the kernel
 /// puts beside it by itself is no drift.
 pub(super) fn node(netlink: &mut Netlink, wanted: &NodeState) -> Result<NodeState, Refusal> {
-    let mut state = NodeState {
-        machine: wanted.machine,
-        ..NodeState::default()
-    };
+    let mut state = NodeState { machine: wanted.machine, ..NodeState::default() };
     let mut names: HashMap<u32, IfName> = HashMap::new();
     let mut masters: Vec<(String, u32)> = Vec::new();
     for message in netlink.dump(Message::GetLink(LinkMessage::default()))? {
@@ -96,11 +74,7 @@ pub(super) fn node(netlink: &mut Netlink, wanted: &NodeState) -> Result<NodeStat
     }
     for (link, master) in masters {
         if let Some(link) = state.links.get_mut(&link) {
-            link.master = Some(
-                names
-                    .get(&master)
-                    .map_or_else(|| format!("#{master}"), ToString::to_string),
-            );
+            link.master = Some(names.get(&master).map_or_else(|| format!("#{master}"), ToString::to_string));
         }
     }
     let name = |index: u32| names.get(&index).cloned();
@@ -143,10 +117,7 @@ pub(super) fn node(netlink: &mut Netlink, wanted: &NodeState) -> Result<NodeStat
         let Some(rule) = messages::from_rule(&message) else {
             continue;
         };
-        if !matches!(
-            (rule.priority, rule.table),
-            (0, 255) | (32_766, 254) | (32_767, 253)
-        ) {
+        if !matches!((rule.priority, rule.table), (0, 255) | (32_766, 254) | (32_767, 253)) {
             state.rules.insert(rule.to_string());
         }
     }
@@ -165,19 +136,14 @@ fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
     let loopback = message.header.flags.contains(LinkFlags::Loopback);
     let mut name = String::new();
     let mut master = None;
-    let mut link = LinkState {
-        up: message.header.flags.contains(LinkFlags::Up),
-        ..LinkState::default()
-    };
+    let mut link = LinkState { up: message.header.flags.contains(LinkFlags::Up), ..LinkState::default() };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(n) => name.clone_from(n),
             LinkAttribute::Mtu(mtu) => link.mtu = Some(*mtu),
             LinkAttribute::Controller(index) => master = Some(*index),
             LinkAttribute::Address(bytes) if !loopback => {
-                link.mac = <[u8; 6]>::try_from(bytes.as_slice())
-                    .ok()
-                    .map(|m| Mac(m).to_string());
+                link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(|m| Mac(m).to_string());
             }
             LinkAttribute::LinkInfo(info) => {
                 link.kind = kind(info);
@@ -194,10 +160,7 @@ fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
 
 /// Sorted values of the kernel settings that a picture speaks of, read in the calling thread's namespace.
 pub(super) fn sysctls(wanted: &[String]) -> BTreeMap<String, String> {
-    wanted
-        .iter()
-        .filter_map(|path| Some((path.clone(), super::sysctl::read(path)?)))
-        .collect()
+    wanted.iter().filter_map(|path| Some((path.clone(), super::sysctl::read(path)?))).collect()
 }
 
 /// What of the machine's own network a lab could collide with.
@@ -244,12 +207,7 @@ pub(super) fn machine(netlink: &mut Netlink) -> Result<MachineView, Refusal> {
         }
         let link_local = route.to.to_string().starts_with("fe80:");
         if !route.is_default() && !link_local {
-            let dev = route
-                .hops
-                .first()
-                .and_then(|h| h.dev.as_ref())
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let dev = route.hops.first().and_then(|h| h.dev.as_ref()).map(ToString::to_string).unwrap_or_default();
             view.connected.push((route.to, dev));
         }
         view.routes.push(route);
@@ -277,29 +235,16 @@ pub struct View {
 /// Everything of a namespace that a learner looks at.
 pub(super) fn view(netlink: &mut Netlink) -> Result<View, Refusal> {
     let state = node(netlink, &NodeState::default())?;
-    let mut view = View {
-        rules: state.rules.into_iter().collect(),
-        ..View::default()
-    };
+    let mut view = View { rules: state.rules.into_iter().collect(), ..View::default() };
     for (name, link) in &state.links {
         let updown = if link.up { "up" } else { "down" };
-        let master = link
-            .master
-            .as_ref()
-            .map(|m| format!(" in {m}"))
-            .unwrap_or_default();
+        let master = link.master.as_ref().map(|m| format!(" in {m}")).unwrap_or_default();
         let addresses: Vec<&str> = link.addresses.iter().map(String::as_str).collect();
-        let line = format!(
-            "{name:<15} {updown:<4} {:<8}{master} {}",
-            link.kind,
-            addresses.join(", ")
-        );
+        let line = format!("{name:<15} {updown:<4} {:<8}{master} {}", link.kind, addresses.join(", "));
         view.links.push(line.trim_end().to_string());
     }
-    let names: HashMap<u32, IfName> = links(netlink)?
-        .into_iter()
-        .filter_map(|l| Some((l.index, IfName::new(&l.name).ok()?)))
-        .collect();
+    let names: HashMap<u32, IfName> =
+        links(netlink)?.into_iter().filter_map(|l| Some((l.index, IfName::new(&l.name).ok()?))).collect();
     let name = |index: u32| names.get(&index).cloned();
     for message in netlink.dump(Message::GetRoute(RouteMessage::default()))? {
         let Message::NewRoute(message) = message else {
@@ -316,8 +261,7 @@ pub(super) fn view(netlink: &mut Netlink) -> Result<View, Refusal> {
         let Message::NewNeighbour(message) = message else {
             continue;
         };
-        view.neighbors
-            .extend(messages::neighbor_line(&message, name));
+        view.neighbors.extend(messages::neighbor_line(&message, name));
     }
     view.routes.sort();
     view.neighbors.sort();

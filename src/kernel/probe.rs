@@ -19,14 +19,9 @@ pub fn lacks_kind(kind: &str) -> bool {
         return false;
     };
     let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::IfName(format!(
-        "nlprobe{}",
-        std::process::id() % 100_000
-    )));
+    message.attributes.push(LinkAttribute::IfName(format!("nlprobe{}", std::process::id() % 100_000)));
     message.attributes.push(LinkAttribute::Mtu(1));
-    message
-        .attributes
-        .push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
+    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
     let answer = netlink.one(Message::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
     matches!(answer, Err(refusal) if refusal.errno == libc::EOPNOTSUPP)
 }

@@ -34,11 +34,7 @@ pub enum Session {
 
 /// Prepares a command to run in a namespace as `ip netns exec NAME` would: its own /sys, and the files of
 /// /etc/netns/NAME in place of those in /etc.
-pub fn enter(
-    command: &mut Command,
-    netns: Option<(&str, &File)>,
-    session: Session,
-) -> std::io::Result<()> {
+pub fn enter(command: &mut Command, netns: Option<(&str, &File)>, session: Session) -> std::io::Result<()> {
     let place = match netns {
         Some((name, file)) => Some((file.as_fd().try_clone_to_owned()?, etc_files(name))),
         None => None,
@@ -51,17 +47,12 @@ pub fn enter(
 }
 
 /// Runs in the child, right before the program.
-fn child(
-    place: Option<&(OwnedFd, Vec<(PathBuf, PathBuf)>)>,
-    session: Session,
-) -> std::io::Result<()> {
+fn child(place: Option<&(OwnedFd, Vec<(PathBuf, PathBuf)>)>, session: Session) -> std::io::Result<()> {
     match session {
         Session::Own => {
             nix::unistd::setsid()?;
         }
-        Session::Group => {
-            nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?
-        }
+        Session::Group => nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?,
         Session::Shared => {}
     }
     let Some((namespace, files)) = place else {
@@ -69,22 +60,10 @@ fn child(
     };
     setns(namespace, CloneFlags::CLONE_NEWNET)?;
     unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_SLAVE | MsFlags::MS_REC,
-        None::<&str>,
-    )?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)?;
     // /sys shows the network of whoever mounted it. In a container it may not be ours to mount: then it stays.
     if umount2("/sys", MntFlags::MNT_DETACH).is_ok() {
-        let _ = mount(
-            Some("sysfs"),
-            "/sys",
-            Some("sysfs"),
-            MsFlags::empty(),
-            None::<&str>,
-        );
+        let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>);
     }
     for (from, to) in files {
         let _ = mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>);
@@ -96,20 +75,13 @@ fn child(
 fn etc_files(name: &str) -> Vec<(PathBuf, PathBuf)> {
     let folder = PathBuf::from(netns::ETC).join(name);
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    entries
-        .map(|e| (e.path(), PathBuf::from("/etc").join(e.file_name())))
-        .collect()
+    entries.map(|e| (e.path(), PathBuf::from("/etc").join(e.file_name()))).collect()
 }
 
 /// A command with nothing of the caller's environment in it.
 pub fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
-    command
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LC_ALL", "C")
-        .env("HOME", "/")
-        .current_dir("/");
+    command.env_clear().env("PATH", PATH).env("LC_ALL", "C").env("HOME", "/").current_dir("/");
     command
 }
 
@@ -132,28 +104,21 @@ pub fn alive(process: Process) -> bool {
 /// The command line of a process, for messages.
 pub fn title(pid: i32) -> String {
     let raw = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<String> = raw
-        .split(|b| *b == 0)
-        .filter(|w| !w.is_empty())
-        .map(|w| String::from_utf8_lossy(w).into_owned())
-        .collect();
+    let words: Vec<String> =
+        raw.split(|b| *b == 0).filter(|w| !w.is_empty()).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
     words.join(" ")
 }
 
 fn pids() -> impl Iterator<Item = i32> {
     let own = std::process::id() as i32;
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|e| e.file_name().to_str()?.parse().ok())
-        .filter(move |pid| *pid != own)
+    entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(move |pid| *pid != own)
 }
 
 /// Every process inside one of these namespaces, whoever started it.
 pub fn inside(namespaces: &HashSet<u64>) -> Vec<i32> {
-    let lives_there = |pid: &i32| {
-        std::fs::metadata(format!("/proc/{pid}/ns/net"))
-            .is_ok_and(|m| namespaces.contains(&m.ino()))
-    };
+    let lives_there =
+        |pid: &i32| std::fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
     pids().filter(lives_there).collect()
 }
 
@@ -161,8 +126,7 @@ pub fn inside(namespaces: &HashSet<u64>) -> Vec<i32> {
 pub fn marked(mark: &str) -> Vec<i32> {
     let wanted = format!("{MARK}={mark}").into_bytes();
     let has = |pid: &i32| {
-        std::fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == wanted))
+        std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == wanted))
     };
     pids().filter(has).collect()
 }
@@ -170,9 +134,7 @@ pub fn marked(mark: &str) -> Vec<i32> {
 /// Every program of any lab on the machine itself.
 pub fn marked_any() -> Vec<i32> {
     let prefix = format!("{MARK}=").into_bytes();
-    let own = std::fs::metadata("/proc/self/ns/net")
-        .map(|m| m.ino())
-        .unwrap_or(0);
+    let own = std::fs::metadata("/proc/self/ns/net").map(|m| m.ino()).unwrap_or(0);
     let has = |pid: &i32| {
         let here = std::fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|m| m.ino() == own);
         let env = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -194,24 +156,14 @@ pub fn end(find: impl Fn() -> Vec<i32>) -> Result<(), Vec<i32>> {
             return Err(found);
         }
         let signal = if polite { Signal::TERM } else { Signal::KILL };
-        let patience = if polite {
-            Duration::from_millis(200)
-        } else {
-            Duration::from_secs(1)
-        };
+        let patience = if polite { Duration::from_millis(200) } else { Duration::from_secs(1) };
         // A handle on the process: its number may be somebody else's by the time of the signal.
-        let handles: Vec<(i32, OwnedFd)> = found
-            .into_iter()
-            .filter_map(|pid| Some((pid, handle(pid)?)))
-            .collect();
+        let handles: Vec<(i32, OwnedFd)> = found.into_iter().filter_map(|pid| Some((pid, handle(pid)?))).collect();
         let still = find();
         for (_, pidfd) in handles.iter().filter(|(pid, _)| still.contains(pid)) {
             let _ = pidfd_send_signal(pidfd, signal);
         }
-        wait(
-            &handles.into_iter().map(|(_, fd)| fd).collect::<Vec<_>>(),
-            patience,
-        );
+        wait(&handles.into_iter().map(|(_, fd)| fd).collect::<Vec<_>>(), patience);
         polite = false;
     }
 }
@@ -225,11 +177,7 @@ fn wait(handles: &[OwnedFd], patience: Duration) {
     let until = Instant::now() + patience;
     for handle in handles {
         let left = until.saturating_duration_since(Instant::now());
-        let mut polled = [libc::pollfd {
-            fd: handle.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        }];
+        let mut polled = [libc::pollfd { fd: handle.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
         let millis = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: one pollfd, which lives on this stack for the length of the call.
         unsafe { libc::poll(polled.as_mut_ptr(), 1, millis) };

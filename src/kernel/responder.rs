@@ -20,16 +20,8 @@ const LONGEST_REQUEST: u64 = 16 << 10;
 
 /// Opens the listening socket in the calling thread's namespace.
 pub fn open(proto: Responder, at: SocketAddr) -> std::io::Result<OwnedFd> {
-    let kind = if proto == Responder::Udp {
-        Type::DGRAM
-    } else {
-        Type::STREAM
-    };
-    let protocol = if proto == Responder::Udp {
-        Protocol::UDP
-    } else {
-        Protocol::TCP
-    };
+    let kind = if proto == Responder::Udp { Type::DGRAM } else { Type::STREAM };
+    let protocol = if proto == Responder::Udp { Protocol::UDP } else { Protocol::TCP };
     let socket = Socket::new(Domain::for_address(at), kind, Some(protocol))?;
     if at.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -53,14 +45,14 @@ pub fn serve(proto: Responder, at: SocketAddr, name: &str) -> std::io::Result<()
         Err(_) => open(proto, at)?,
     };
     match proto {
-        Responder::Http => accept(TcpListener::from(socket), name, http),
-        Responder::Tcp => accept(TcpListener::from(socket), name, echo),
+        Responder::Http => accept(&TcpListener::from(socket), name, http),
+        Responder::Tcp => accept(&TcpListener::from(socket), name, echo),
         Responder::Udp => datagrams(&UdpSocket::from(socket)),
     }
 }
 
 fn accept(
-    listener: TcpListener,
+    listener: &TcpListener,
     name: &str,
     serve: fn(&TcpStream, &str, IpAddr) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
@@ -76,9 +68,7 @@ fn accept(
             let _ = stream.set_read_timeout(Some(PATIENCE));
             let _ = stream.set_write_timeout(Some(PATIENCE));
             // A client that goes away in the middle is the client's business.
-            let _ = stream
-                .peer_addr()
-                .and_then(|peer| serve(&stream, &name, peer.ip().to_canonical()));
+            let _ = stream.peer_addr().and_then(|peer| serve(&stream, &name, peer.ip().to_canonical()));
             done.fetch_sub(1, Ordering::Relaxed);
         });
     }

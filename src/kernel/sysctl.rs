@@ -20,13 +20,10 @@ pub fn write(path: &str, value: &str) -> Result<(), Refusal> {
     match std::fs::write(file(path), value) {
         Ok(()) => Ok(()),
         // A kernel without IPv6 has nothing to switch off.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.starts_with("net/ipv6/") => {
-            Ok(())
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.starts_with("net/ipv6/") => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(Refusal::errno(libc::ENOENT, Some(format!("there is no /proc/sys/{path} in this namespace"))))
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Refusal::errno(
-            libc::ENOENT,
-            Some(format!("there is no /proc/sys/{path} in this namespace")),
-        )),
         Err(e) => Err(e.into()),
     }
 }
@@ -47,10 +44,7 @@ pub fn before(path: &str) -> BTreeMap<String, String> {
         _ => None,
     };
     if let Some(folder) = everywhere {
-        let entries = std::fs::read_dir(file(folder))
-            .into_iter()
-            .flatten()
-            .flatten();
+        let entries = std::fs::read_dir(file(folder)).into_iter().flatten().flatten();
         for entry in entries.filter_map(|e| e.file_name().into_string().ok()) {
             keep(format!("{folder}/{entry}/forwarding"));
         }
@@ -66,10 +60,7 @@ pub fn restore(path: &str, set: &str, before: &BTreeMap<String, String>) -> Resu
         return Ok(());
     }
     let first = before.get_key_value(path);
-    for (path, value) in first
-        .into_iter()
-        .chain(before.iter().filter(|(p, _)| *p != path))
-    {
+    for (path, value) in first.into_iter().chain(before.iter().filter(|(p, _)| *p != path)) {
         if read(path).is_some_and(|now| now != *value) {
             write(path, value)?;
         }

@@ -52,24 +52,13 @@ impl Written {
         if let Some(delay) = &self.forward_delay {
             if !(2..=30).contains(&delay.value) {
                 problems
-                    .error(
-                        delay.span,
-                        format!("forward-delay {delay} is not from 2 to 30"),
-                    )
+                    .error(delay.span, format!("forward-delay {delay} is not from 2 to 30"))
                     .help("the kernel takes 2 to 30 seconds; a port forwards after twice that");
             } else if !stp {
-                problems
-                    .warn(
-                        delay.span,
-                        "forward-delay has no effect without spanning tree",
-                    )
-                    .help("add `stp: on`");
+                problems.warn(delay.span, "forward-delay has no effect without spanning tree").help("add `stp: on`");
             }
         }
-        Bridge {
-            stp,
-            forward_delay: self.forward_delay.as_ref().map(|d| d.value).filter(|_| stp),
-        }
+        Bridge { stp, forward_delay: self.forward_delay.as_ref().map(|d| d.value).filter(|_| stp) }
     }
 }
 
@@ -77,16 +66,12 @@ impl Bridge {
     pub(super) fn words(&self) -> Vec<String> {
         let mut words = vec![format!("stp_state {}", u8::from(self.stp))];
         // `ip` counts in hundredths of a second here.
-        words.extend(
-            self.forward_delay
-                .map(|d| format!("forward_delay {}", d * 100)),
-        );
+        words.extend(self.forward_delay.map(|d| format!("forward_delay {}", d * 100)));
         words
     }
 
     pub(super) fn properties(&self) -> Properties {
-        let mut properties =
-            Properties::from([("stp_state".to_string(), u8::from(self.stp).to_string())]);
+        let mut properties = Properties::from([("stp_state".to_string(), u8::from(self.stp).to_string())]);
         if let Some(delay) = self.forward_delay {
             properties.insert("forward_delay".into(), (delay * 100).to_string());
         }
@@ -94,16 +79,9 @@ impl Bridge {
     }
 
     pub(super) fn info(&self) -> InfoData {
-        let state = if self.stp {
-            BridgeStpState::KernelStp
-        } else {
-            BridgeStpState::Disabled
-        };
+        let state = if self.stp { BridgeStpState::KernelStp } else { BridgeStpState::Disabled };
         let mut attributes = vec![InfoBridge::StpState(state)];
-        attributes.extend(
-            self.forward_delay
-                .map(|d| InfoBridge::ForwardDelay(d * 100)),
-        );
+        attributes.extend(self.forward_delay.map(|d| InfoBridge::ForwardDelay(d * 100)));
         InfoData::Bridge(attributes)
     }
 }

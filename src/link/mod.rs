@@ -113,13 +113,7 @@ impl NewLink {
 
 /// The properties of a link that the kernel described.
 pub fn observed(info: &[LinkInfo]) -> Properties {
-    let data = info.iter().find_map(|i| {
-        if let LinkInfo::Data(data) = i {
-            Some(data)
-        } else {
-            None
-        }
-    });
+    let data = info.iter().find_map(|i| if let LinkInfo::Data(data) = i { Some(data) } else { None });
     match data {
         Some(InfoData::Bridge(attributes)) => bridge::observed(attributes),
         _ => Properties::new(),

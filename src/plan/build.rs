@@ -28,11 +28,7 @@ pub fn build(topology: &Topology, mode: Mode) -> Plan {
         node: name.clone(),
         netns: (!(node.host && mode == Mode::OnHost)).then(|| node.netns.clone()),
     };
-    let nodes: Vec<(At, &Node)> = topology
-        .nodes
-        .iter()
-        .map(|(name, node)| (at(name, node), node))
-        .collect();
+    let nodes: Vec<(At, &Node)> = topology.nodes.iter().map(|(name, node)| (at(name, node), node)).collect();
     let mut steps = Steps(Vec::new());
     for (at, node) in nodes.iter().filter(|(at, _)| at.netns.is_some()) {
         steps.add(Op::AddNetns { at: at.clone() }, node.span);
@@ -57,9 +53,7 @@ pub fn build(topology: &Topology, mode: Mode) -> Plan {
         steps.services(at, node);
     }
     // Programs start when every node is whole: a daemon that looks for its neighbour finds it.
-    steps.0.sort_by_key(|s| {
-        s.op.phase() == super::Phase::Services && matches!(s.op, Op::StartService { .. })
-    });
+    steps.0.sort_by_key(|s| s.op.phase() == super::Phase::Services && matches!(s.op, Op::StartService { .. }));
     Plan {
         lab: topology.name.clone(),
         group: group(&topology.name),
@@ -86,13 +80,7 @@ fn links(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
                         mac: interface.mac,
                         mtu: interface.mtu,
                     };
-                    steps.add(
-                        Op::AddLink {
-                            at: at.clone(),
-                            link,
-                        },
-                        interface.span,
-                    );
+                    steps.add(Op::AddLink { at: at.clone(), link }, interface.span);
                 }
             }
         }
@@ -100,45 +88,22 @@ fn links(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
     let end = |(node, name): &(NodeName, IfName)| -> Option<VethEnd> {
         let (at, found) = nodes.iter().find(|(at, _)| at.node == *node)?;
         let interface = found.interfaces.get(name)?;
-        let end = veth::End {
-            name: name.clone(),
-            mac: interface.mac?,
-            mtu: interface.mtu,
-        };
-        Some(VethEnd {
-            at: at.clone(),
-            end,
-        })
+        let end = veth::End { name: name.clone(), mac: interface.mac?, mtu: interface.mtu };
+        Some(VethEnd { at: at.clone(), end })
     };
     for link in &topology.links {
         if let (Some(a), Some(b)) = (end(&link.ends[0]), end(&link.ends[1])) {
-            steps.add(
-                Op::AddVeth {
-                    ends: Box::new([a, b]),
-                },
-                link.span,
-            );
+            steps.add(Op::AddVeth { ends: Box::new([a, b]) }, link.span);
         }
     }
     for (at, node) in nodes {
         for (name, interface) in &node.interfaces {
             if let Some(master) = &interface.master {
-                let op = Op::SetMaster {
-                    at: at.clone(),
-                    dev: name.clone(),
-                    master: master.value.clone(),
-                };
+                let op = Op::SetMaster { at: at.clone(), dev: name.clone(), master: master.value.clone() };
                 steps.add(op, master.span);
             }
             if let (Kind::Loopback, Some(mtu)) = (&interface.kind, interface.mtu) {
-                steps.add(
-                    Op::SetMtu {
-                        at: at.clone(),
-                        dev: name.clone(),
-                        mtu,
-                    },
-                    interface.span,
-                );
+                steps.add(Op::SetMtu { at: at.clone(), dev: name.clone(), mtu }, interface.span);
             }
         }
     }
@@ -152,14 +117,7 @@ impl Steps {
     }
 
     fn sysctl(&mut self, at: &At, path: &str, value: &str, from: Span) {
-        self.add(
-            Op::SetSysctl {
-                at: at.clone(),
-                path: path.into(),
-                value: value.into(),
-            },
-            from,
-        );
+        self.add(Op::SetSysctl { at: at.clone(), path: path.into(), value: value.into() }, from);
     }
 
     /// What a new namespace does not have and every lab expects, then what the file says.
@@ -167,22 +125,12 @@ impl Steps {
         if at.netns.is_some() {
             if !node.ipv6 {
                 for scope in ["all", "default"] {
-                    self.sysctl(
-                        at,
-                        &format!("net/ipv6/conf/{scope}/disable_ipv6"),
-                        "1",
-                        node.span,
-                    );
+                    self.sysctl(at, &format!("net/ipv6/conf/{scope}/disable_ipv6"), "1", node.span);
                 }
             } else {
                 // Duplicate address detection keeps a new address unusable for one to three seconds.
                 for scope in ["all", "default"] {
-                    self.sysctl(
-                        at,
-                        &format!("net/ipv6/conf/{scope}/accept_dad"),
-                        "0",
-                        node.span,
-                    );
+                    self.sysctl(at, &format!("net/ipv6/conf/{scope}/accept_dad"), "0", node.span);
                 }
             }
             // A new namespace lets nobody ping (`1 0`), not even in a lab.
@@ -207,62 +155,32 @@ impl Steps {
         let all = || node.interfaces.iter().filter(|(_, i)| mine(at, i));
         for (name, interface) in all() {
             for address in &interface.addresses {
-                let op = Op::AddAddress {
-                    at: at.clone(),
-                    dev: name.clone(),
-                    address: address.value.clone(),
-                };
+                let op = Op::AddAddress { at: at.clone(), dev: name.clone(), address: address.value.clone() };
                 self.add(op, address.span);
             }
         }
         for (name, interface) in all().filter(|(_, i)| i.up) {
             let is_machine_lo = at.netns.is_none() && matches!(interface.kind, Kind::Loopback);
             if !is_machine_lo {
-                self.add(
-                    Op::SetUp {
-                        at: at.clone(),
-                        dev: name.clone(),
-                    },
-                    interface.span,
-                );
+                self.add(Op::SetUp { at: at.clone(), dev: name.clone() }, interface.span);
             }
         }
     }
 
     fn routing(&mut self, at: &At, node: &Node) {
         // A route whose gateway is reached by another route comes after it.
-        let (direct, via): (Vec<_>, Vec<_>) = node.routes.iter().partition(|r: &&Sp<_>| {
-            r.value
-                .hops
-                .iter()
-                .all(|h: &crate::ip::route::NextHop| h.via.is_none())
-        });
+        let (direct, via): (Vec<_>, Vec<_>) = node
+            .routes
+            .iter()
+            .partition(|r: &&Sp<_>| r.value.hops.iter().all(|h: &crate::ip::route::NextHop| h.via.is_none()));
         for route in direct.into_iter().chain(via) {
-            self.add(
-                Op::AddRoute {
-                    at: at.clone(),
-                    route: route.value.clone(),
-                },
-                route.span,
-            );
+            self.add(Op::AddRoute { at: at.clone(), route: route.value.clone() }, route.span);
         }
         for rule in &node.rules {
-            self.add(
-                Op::AddRule {
-                    at: at.clone(),
-                    rule: rule.value.clone(),
-                },
-                rule.span,
-            );
+            self.add(Op::AddRule { at: at.clone(), rule: rule.value.clone() }, rule.span);
         }
         for neighbor in &node.neighbors {
-            self.add(
-                Op::AddNeighbor {
-                    at: at.clone(),
-                    neighbor: neighbor.value.clone(),
-                },
-                neighbor.span,
-            );
+            self.add(Op::AddNeighbor { at: at.clone(), neighbor: neighbor.value.clone() }, neighbor.span);
         }
     }
 
@@ -271,19 +189,8 @@ impl Steps {
             let Some(first) = lines.first() else { continue };
             let plain = lines.iter().map(|l| l.value.clone());
             // On the machine, a comment says whose a rule is: that is how `down` finds it again.
-            let lines = if at.netns.is_none() {
-                plain.map(|l| marked(l, mark)).collect()
-            } else {
-                plain.collect()
-            };
-            self.add(
-                Op::LoadRules {
-                    at: at.clone(),
-                    family,
-                    lines,
-                },
-                first.span,
-            );
+            let lines = if at.netns.is_none() { plain.map(|l| marked(l, mark)).collect() } else { plain.collect() };
+            self.add(Op::LoadRules { at: at.clone(), family, lines }, first.span);
         }
     }
 
@@ -291,33 +198,18 @@ impl Steps {
         let files = [("resolv.conf", &node.resolv_conf), ("hosts", &node.hosts)];
         for (name, content) in files {
             if let (Some(content), Some(_)) = (content, &at.netns) {
-                let op = Op::WriteFile {
-                    at: at.clone(),
-                    name: name.into(),
-                    content: content.value.clone(),
-                };
+                let op = Op::WriteFile { at: at.clone(), name: name.into(), content: content.value.clone() };
                 self.add(op, content.span);
             }
         }
         for service in node.services.values() {
             for (path, content) in &service.files {
                 let name = path.trim_start_matches("/etc/").to_string();
-                self.add(
-                    Op::WriteFile {
-                        at: at.clone(),
-                        name,
-                        content: content.clone(),
-                    },
-                    service.span,
-                );
+                self.add(Op::WriteFile { at: at.clone(), name, content: content.clone() }, service.span);
             }
         }
         for (name, service) in &node.services {
-            let op = Op::StartService {
-                at: at.clone(),
-                name: name.clone(),
-                service: Box::new(service.value.clone()),
-            };
+            let op = Op::StartService { at: at.clone(), name: name.clone(), service: Box::new(service.value.clone()) };
             self.add(op, service.span);
         }
     }
@@ -325,17 +217,12 @@ impl Steps {
 
 /// The machine's own `lo` is touched only where the lab gives it an address.
 fn mine(at: &At, interface: &Interface) -> bool {
-    at.netns.is_some()
-        || !matches!(interface.kind, Kind::Loopback)
-        || !interface.addresses.is_empty()
+    at.netns.is_some() || !matches!(interface.kind, Kind::Loopback) || !interface.addresses.is_empty()
 }
 
 fn marked(mut line: iptables::Line, mark: &str) -> iptables::Line {
     if matches!(line.verb, iptables::Verb::Append | iptables::Verb::Insert) {
-        let at = line
-            .rest
-            .iter()
-            .position(|w| w == "-j" || w == "-g" || w == "--jump" || w == "--goto");
+        let at = line.rest.iter().position(|w| w == "-j" || w == "-g" || w == "--jump" || w == "--goto");
         let at = at.unwrap_or(line.rest.len());
         let words = ["-m", "comment", "--comment", mark].map(str::to_string);
         line.rest.splice(at..at, words);

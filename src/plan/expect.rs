@@ -20,16 +20,9 @@ pub fn expect(plan: &Plan) -> State {
 
 /// A new namespace: `lo`, down.
 fn bare(at: &At) -> NodeState {
-    let mut node = NodeState {
-        machine: at.netns.is_none(),
-        ..NodeState::default()
-    };
+    let mut node = NodeState { machine: at.netns.is_none(), ..NodeState::default() };
     if !node.machine {
-        let lo = LinkState {
-            kind: Kind::Loopback.word().into(),
-            mtu: Some(65_536),
-            ..LinkState::default()
-        };
+        let lo = LinkState { kind: Kind::Loopback.word().into(), mtu: Some(65_536), ..LinkState::default() };
         node.links.insert("lo".into(), lo);
     }
     node
@@ -67,19 +60,15 @@ fn paint(state: &mut State, op: &Op) {
             };
             node.links.insert(link.name.to_string(), made);
         }
-        Op::SetMaster { dev, master, .. } => {
-            link(node, dev, |l| l.master = Some(master.to_string()))
-        }
+        Op::SetMaster { dev, master, .. } => link(node, dev, |l| l.master = Some(master.to_string())),
         Op::SetMtu { dev, mtu, .. } => link(node, dev, |l| l.mtu = Some(*mtu)),
         Op::AddAddress { dev, address, .. } => {
             if node.machine {
-                node.links
-                    .entry(dev.to_string())
-                    .or_insert_with(|| LinkState {
-                        kind: "loopback".into(),
-                        up: true,
-                        ..LinkState::default()
-                    });
+                node.links.entry(dev.to_string()).or_insert_with(|| LinkState {
+                    kind: "loopback".into(),
+                    up: true,
+                    ..LinkState::default()
+                });
             }
             link(node, dev, |l| {
                 l.addresses.insert(address.to_string());
@@ -99,9 +88,7 @@ fn paint(state: &mut State, op: &Op) {
             node.neighbors.insert(neighbor.to_string());
         }
         Op::LoadRules { family, lines, .. } => {
-            let shown = lines
-                .iter()
-                .map(|l| format!("-t {} {}", l.table, l.spec("-A")));
+            let shown = lines.iter().map(|l| format!("-t {} {}", l.table, l.spec("-A")));
             node.firewall.insert(*family, shown.collect());
         }
         Op::StartService { name, .. } => {

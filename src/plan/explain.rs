@@ -46,42 +46,25 @@ pub fn command(op: &Op) -> String {
 
 /// `ip -n NETNS`, or plain `ip` on the machine.
 fn ip(at: &At) -> String {
-    at.netns
-        .as_ref()
-        .map_or("ip".into(), |ns| format!("ip -n {}", shell_quote(ns)))
+    at.netns.as_ref().map_or("ip".into(), |ns| format!("ip -n {}", shell_quote(ns)))
 }
 
 /// `ip netns exec NETNS `, or nothing on the machine.
 fn inside(at: &At) -> String {
-    at.netns.as_ref().map_or(String::new(), |ns| {
-        format!("ip netns exec {} ", shell_quote(ns))
-    })
+    at.netns.as_ref().map_or(String::new(), |ns| format!("ip netns exec {} ", shell_quote(ns)))
 }
 
 fn commands(op: &Op) -> Vec<String> {
     match op {
-        Op::AddNetns { at } => vec![format!(
-            "ip netns add {}",
-            shell_quote(at.netns.as_deref().unwrap_or_default())
-        )],
+        Op::AddNetns { at } => vec![format!("ip netns add {}", shell_quote(at.netns.as_deref().unwrap_or_default()))],
         Op::SetSysctl { at, path, value } => {
             // `/proc/sys` paths, because an interface's name may have a dot in it.
             let assignment = format!("{path}={}", value.replace('\t', " "));
-            vec![format!(
-                "{}sysctl -qw {}",
-                inside(at),
-                shell_quote(&assignment)
-            )]
+            vec![format!("{}sysctl -qw {}", inside(at), shell_quote(&assignment))]
         }
         Op::AddVeth { ends } => {
             let [a, b] = ends.as_ref();
-            vec![format!(
-                "ip {}",
-                veth::words([
-                    (&a.end, a.at.netns.as_deref()),
-                    (&b.end, b.at.netns.as_deref())
-                ])
-            )]
+            vec![format!("ip {}", veth::words([(&a.end, a.at.netns.as_deref()), (&b.end, b.at.netns.as_deref())]))]
         }
         Op::AddLink { at, link } => vec![format!("{} {}", ip(at), link.words())],
         Op::SetMaster { at, dev, master } => {
@@ -93,21 +76,14 @@ fn commands(op: &Op) -> Vec<String> {
         }
         Op::SetUp { at, dev } => vec![format!("{} link set {dev} up", ip(at))],
         Op::AddRoute { at, route } => {
-            let family = if route.is_default() || route.hops.is_empty() {
-                route.family().flag()
-            } else {
-                ""
-            };
+            let family = if route.is_default() || route.hops.is_empty() { route.family().flag() } else { "" };
             vec![format!("{} {family}route add {route}", ip(at))]
         }
         Op::AddRule { at, rule } => {
             vec![format!("{} {}rule add {rule}", ip(at), rule.family.flag())]
         }
         Op::AddNeighbor { at, neighbor } => vec![format!("{} neigh add {neighbor}", ip(at))],
-        Op::LoadRules { at, family, lines } => lines
-            .iter()
-            .map(|line| firewall(at, *family, line))
-            .collect(),
+        Op::LoadRules { at, family, lines } => lines.iter().map(|line| firewall(at, *family, line)).collect(),
         Op::WriteFile { at, name, content } => write_file(at, name, content),
         Op::StartService { at, service, .. } => start(at, service),
     }
@@ -118,11 +94,7 @@ fn firewall(at: &At, family: Family, line: &iptables::Line) -> String {
         Family::V4 => "iptables",
         Family::V6 => "ip6tables",
     };
-    let table = if line.table == "filter" {
-        String::new()
-    } else {
-        format!("-t {} ", line.table)
-    };
+    let table = if line.table == "filter" { String::new() } else { format!("-t {} ", line.table) };
     let words: Vec<String> = line.arguments().iter().map(|w| shell_quote(w)).collect();
     format!("{}{program} {table}{}", inside(at), words.join(" "))
 }
@@ -136,46 +108,20 @@ fn write_file(at: &At, name: &str, content: &str) -> Vec<String> {
     let body = content.strip_suffix('\n').unwrap_or(content);
     vec![
         format!("mkdir -p {}", shell_quote(folder)),
-        format!(
-            "printf '%s\\n' {} > {}",
-            shell_quote(body),
-            shell_quote(&path)
-        ),
+        format!("printf '%s\\n' {} > {}", shell_quote(body), shell_quote(&path)),
     ]
 }
 
 fn start(at: &At, service: &Service) -> Vec<String> {
-    let env: Vec<String> = service
-        .env
-        .iter()
-        .map(|(k, v)| shell_quote(&format!("{k}={v}")))
-        .collect();
-    let env = if env.is_empty() {
-        String::new()
-    } else {
-        format!("env {} ", env.join(" "))
-    };
+    let env: Vec<String> = service.env.iter().map(|(k, v)| shell_quote(&format!("{k}={v}"))).collect();
+    let env = if env.is_empty() { String::new() } else { format!("env {} ", env.join(" ")) };
     let argv = match &service.program {
-        Program::Responder {
-            proto,
-            listen,
-            port,
-        } => {
+        Program::Responder { proto, listen, port } => {
             let socket = std::net::SocketAddr::new(*listen, *port);
-            vec![
-                "netlab".into(),
-                "responder".into(),
-                proto.word().into(),
-                socket.to_string(),
-                at.node.to_string(),
-            ]
+            vec!["netlab".into(), "responder".into(), proto.word().into(), socket.to_string(), at.node.to_string()]
         }
         Program::Run(argv) => argv.clone(),
     };
     let words: Vec<String> = argv.iter().map(|w| shell_quote(w)).collect();
-    vec![format!(
-        "{}{env}{} </dev/null >/dev/null 2>&1 &",
-        inside(at),
-        words.join(" ")
-    )]
+    vec![format!("{}{env}{} </dev/null >/dev/null 2>&1 &", inside(at), words.join(" "))]
 }

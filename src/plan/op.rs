@@ -45,11 +45,7 @@ pub enum Op {
     /// Give a link its MTU (`lo`; all others are born with theirs).
     SetMtu { at: At, dev: IfName, mtu: u32 },
     /// Give a link an address.
-    AddAddress {
-        at: At,
-        dev: IfName,
-        address: Address,
-    },
+    AddAddress { at: At, dev: IfName, address: Address },
     /// Bring a link up.
     SetUp { at: At, dev: IfName },
     /// Add a route.
@@ -59,23 +55,11 @@ pub enum Op {
     /// Add a permanent neighbour.
     AddNeighbor { at: At, neighbor: Neighbor },
     /// Load firewall lines, all or none.
-    LoadRules {
-        at: At,
-        family: Family,
-        lines: Vec<Line>,
-    },
+    LoadRules { at: At, family: Family, lines: Vec<Line> },
     /// Write a file that programs in the node see below `/etc` (`/etc/netns/NAME/…` outside).
-    WriteFile {
-        at: At,
-        name: String,
-        content: String,
-    },
+    WriteFile { at: At, name: String, content: String },
     /// Start a program and wait until it is ready.
-    StartService {
-        at: At,
-        name: String,
-        service: Box<Service>,
-    },
+    StartService { at: At, name: String, service: Box<Service> },
 }
 
 /// The phases of a plan, in their order.
@@ -139,9 +123,7 @@ impl Op {
         match self {
             Op::AddNetns { .. } => Phase::Namespaces,
             Op::SetSysctl { .. } => Phase::Settings,
-            Op::AddVeth { .. } | Op::AddLink { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } => {
-                Phase::Links
-            }
+            Op::AddVeth { .. } | Op::AddLink { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } => Phase::Links,
             Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
             Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } => Phase::Routing,
             Op::LoadRules { .. } => Phase::Firewall,
@@ -155,26 +137,13 @@ impl Op {
         match self {
             Op::AddNetns { at } => format!("make the namespace of {}", on(at)),
             Op::SetSysctl { at, path, value } => {
-                format!(
-                    "set {} to {} on {}",
-                    path.replace('/', "."),
-                    value.replace('\t', " "),
-                    on(at)
-                )
+                format!("set {} to {} on {}", path.replace('/', "."), value.replace('\t', " "), on(at))
             }
             Op::AddVeth { ends } => {
                 let [a, b] = ends.as_ref();
-                format!(
-                    "connect `{}:{}` with `{}:{}`",
-                    a.at.node, a.end.name, b.at.node, b.end.name
-                )
+                format!("connect `{}:{}` with `{}:{}`", a.at.node, a.end.name, b.at.node, b.end.name)
             }
-            Op::AddLink { at, link } => format!(
-                "make the {} `{}` on {}",
-                link.kind.word(),
-                link.name,
-                on(at)
-            ),
+            Op::AddLink { at, link } => format!("make the {} `{}` on {}", link.kind.word(), link.name, on(at)),
             Op::SetMaster { at, dev, master } => {
                 format!("plug `{dev}` into `{master}` on {}", on(at))
             }
@@ -188,12 +157,7 @@ impl Op {
             Op::AddNeighbor { at, neighbor } => format!("add neighbour `{neighbor}` to {}", on(at)),
             Op::LoadRules { at, family, lines } => {
                 let n = lines.len();
-                format!(
-                    "load {n} {} firewall {} on {}",
-                    family.name(),
-                    crate::error::plural(n, "line"),
-                    on(at)
-                )
+                format!("load {n} {} firewall {} on {}", family.name(), crate::error::plural(n, "line"), on(at))
             }
             Op::WriteFile { at, name, .. } => format!("write /etc/{name} for {}", on(at)),
             Op::StartService { at, name, .. } => format!("start service `{name}` on {}", on(at)),

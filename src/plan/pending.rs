@@ -10,10 +10,7 @@ use crate::state::{LinkState, NodeState, State};
 pub fn pending(plan: &Plan, expected: &State, actual: &State) -> Vec<usize> {
     let missing = |op: &Op| !holds(op, expected, actual);
     let steps = plan.steps.iter().enumerate();
-    steps
-        .filter(|(_, step)| missing(&step.op))
-        .map(|(i, _)| i)
-        .collect()
+    steps.filter(|(_, step)| missing(&step.op)).map(|(i, _)| i).collect()
 }
 
 fn holds(op: &Op, expected: &State, actual: &State) -> bool {
@@ -31,27 +28,19 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
             node.sysctls.get(path) == Some(value)
         }
         Op::AddVeth { ends } => ends.iter().all(|end| {
-            let found = actual
-                .nodes
-                .get(end.at.node.as_str())
-                .and_then(|n| n.links.get(end.end.name.as_str()));
-            found.is_some_and(|l| {
-                l.kind == "veth" && l.mac.as_deref() == Some(&end.end.mac.to_string())
-            })
+            let found = actual.nodes.get(end.at.node.as_str()).and_then(|n| n.links.get(end.end.name.as_str()));
+            found.is_some_and(|l| l.kind == "veth" && l.mac.as_deref() == Some(&end.end.mac.to_string()))
         }),
         Op::AddLink { link, .. } => {
             let wanted = link.kind.properties();
             let right = |l: &LinkState| {
-                l.kind == link.kind.word()
-                    && wanted.iter().all(|(k, v)| l.properties.get(k) == Some(v))
+                l.kind == link.kind.word() && wanted.iter().all(|(k, v)| l.properties.get(k) == Some(v))
             };
             node.links.get(link.name.as_str()).is_some_and(right)
         }
         Op::SetMaster { dev, master, .. } => on(node, dev, |l| l.master.as_deref() == Some(master)),
         Op::SetMtu { dev, mtu, .. } => on(node, dev, |l| l.mtu == Some(*mtu)),
-        Op::AddAddress { dev, address, .. } => {
-            on(node, dev, |l| l.addresses.contains(&address.to_string()))
-        }
+        Op::AddAddress { dev, address, .. } => on(node, dev, |l| l.addresses.contains(&address.to_string())),
         Op::SetUp { dev, .. } => on(node, dev, |l| l.up),
         Op::AddRoute { route, .. } => node.routes.contains(&route.clone().canonical().to_string()),
         Op::AddRule { rule, .. } => node.rules.contains(&rule.to_string()),
@@ -65,16 +54,8 @@ fn firewall(want: Option<&NodeState>, have: &NodeState, family: Family) -> bool 
     let Some(want) = want.and_then(|w| w.firewall.get(&family)) else {
         return true;
     };
-    let have = have
-        .firewall
-        .get(&family)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    if want.len() == have.len() {
-        want == have
-    } else {
-        false
-    }
+    let have = have.firewall.get(&family).map(Vec::as_slice).unwrap_or_default();
+    if want.len() == have.len() { want == have } else { false }
 }
 
 fn on(node: &NodeState, dev: &IfName, right: impl FnOnce(&LinkState) -> bool) -> bool {

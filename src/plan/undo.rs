@@ -93,21 +93,11 @@ impl Outcome {
 #[allow(missing_docs)] // the fields say what their types say
 pub enum Undo {
     /// End every process inside a namespace, whoever started it.
-    EndProcesses {
-        netns: String,
-        identity: Option<Identity>,
-    },
+    EndProcesses { netns: String, identity: Option<Identity> },
     /// End a program that runs on the machine itself, with what it started: they carry the lab's mark.
-    EndMarked {
-        mark: String,
-        process: Option<Process>,
-    },
+    EndMarked { mark: String, process: Option<Process> },
     /// Take rules off the machine, and the tables that were not there before.
-    DeleteRules {
-        family: Family,
-        lines: Vec<Line>,
-        tables_before: Option<Vec<String>>,
-    },
+    DeleteRules { family: Family, lines: Vec<Line>, tables_before: Option<Vec<String>> },
     /// Take a route off the machine.
     DeleteRoute { route: Route },
     /// Take a policy rule off the machine.
@@ -117,24 +107,13 @@ pub enum Undo {
     /// Take an address off a link of the machine that is not ours.
     DeleteAddress { dev: IfName, address: Address },
     /// Put kernel settings of the machine back.
-    RestoreSysctls {
-        path: String,
-        set: String,
-        before: BTreeMap<String, String>,
-    },
+    RestoreSysctls { path: String, set: String, before: BTreeMap<String, String> },
     /// Delete the lab's links on the machine: those of its group that have one of these addresses.
     DeleteLinks { group: u32, macs: Vec<Mac> },
     /// Delete every link of the lab inside a namespace.
-    DeleteLinksIn {
-        netns: String,
-        identity: Option<Identity>,
-        group: u32,
-    },
+    DeleteLinksIn { netns: String, identity: Option<Identity>, group: u32 },
     /// Drop a namespace. Without an identity, it was being made when netlab died: it is ours only if it is empty.
-    DropNetns {
-        netns: String,
-        identity: Option<Identity>,
-    },
+    DropNetns { netns: String, identity: Option<Identity> },
     /// Remove a file that programs in a node saw.
     RemoveFile { netns: Option<String>, name: String },
 }
@@ -148,81 +127,37 @@ pub fn undo<'o>(plan: &Plan, outcome: impl Fn(usize) -> &'o Outcome) -> Vec<Undo
         .map(|(i, step)| (&step.op, outcome(i)))
         .filter(|(_, outcome)| **outcome != Outcome::Untouched)
         .collect();
-    let namespaces: Vec<(String, Option<Identity>)> = touched
-        .iter()
-        .filter_map(|(op, o)| namespace(op, o))
-        .collect();
+    let namespaces: Vec<(String, Option<Identity>)> = touched.iter().filter_map(|(op, o)| namespace(op, o)).collect();
 
     let mut list = Vec::new();
     for (netns, identity) in &namespaces {
-        list.push(Undo::EndProcesses {
-            netns: netns.clone(),
-            identity: *identity,
-        });
+        list.push(Undo::EndProcesses { netns: netns.clone(), identity: *identity });
     }
-    list.extend(
-        touched
-            .iter()
-            .rev()
-            .filter_map(|(op, o)| machine_process(op, o, plan)),
-    );
-    list.extend(
-        touched
-            .iter()
-            .rev()
-            .filter_map(|(op, o)| machine_rules(op, o)),
-    );
-    list.extend(
-        touched
-            .iter()
-            .rev()
-            .filter_map(|(op, _)| machine_routing(op)),
-    );
-    list.extend(
-        touched
-            .iter()
-            .rev()
-            .filter_map(|(op, o)| machine_sysctl(op, o)),
-    );
+    list.extend(touched.iter().rev().filter_map(|(op, o)| machine_process(op, o, plan)));
+    list.extend(touched.iter().rev().filter_map(|(op, o)| machine_rules(op, o)));
+    list.extend(touched.iter().rev().filter_map(|(op, _)| machine_routing(op)));
+    list.extend(touched.iter().rev().filter_map(|(op, o)| machine_sysctl(op, o)));
     let macs: Vec<Mac> = touched.iter().flat_map(|(op, _)| macs(op)).collect();
     if !macs.is_empty() {
-        list.push(Undo::DeleteLinks {
-            group: plan.group,
-            macs,
-        });
+        list.push(Undo::DeleteLinks { group: plan.group, macs });
     }
     // A namespace that holds a bridge full of ports goes last: deleting the far ends first empties it in one sweep.
     for (netns, identity) in &namespaces {
-        list.push(Undo::DeleteLinksIn {
-            netns: netns.clone(),
-            identity: *identity,
-            group: plan.group,
-        });
+        list.push(Undo::DeleteLinksIn { netns: netns.clone(), identity: *identity, group: plan.group });
     }
     for (netns, identity) in &namespaces {
-        list.push(Undo::DropNetns {
-            netns: netns.clone(),
-            identity: *identity,
-        });
+        list.push(Undo::DropNetns { netns: netns.clone(), identity: *identity });
     }
     for (op, _) in touched.iter().rev() {
         if let Op::WriteFile { at, name, .. } = op {
-            list.push(Undo::RemoveFile {
-                netns: at.netns.clone(),
-                name: name.clone(),
-            });
+            list.push(Undo::RemoveFile { netns: at.netns.clone(), name: name.clone() });
         }
     }
     list
 }
 
 fn namespace(op: &Op, outcome: &Outcome) -> Option<(String, Option<Identity>)> {
-    let Op::AddNetns {
-        at: At {
-            netns: Some(netns), ..
-        },
-    } = op
-    else {
+    let Op::AddNetns { at: At { netns: Some(netns), .. } } = op else {
         return None;
     };
     let identity = match outcome.done() {
@@ -244,10 +179,7 @@ fn machine_process(op: &Op, outcome: &Outcome, plan: &Plan) -> Option<Undo> {
         Some(Done::Started(process)) => Some(*process),
         _ => None,
     };
-    on_machine(at).then(|| Undo::EndMarked {
-        mark: plan.mark(),
-        process,
-    })
+    on_machine(at).then(|| Undo::EndMarked { mark: plan.mark(), process })
 }
 
 fn machine_rules(op: &Op, outcome: &Outcome) -> Option<Undo> {
@@ -265,11 +197,7 @@ fn machine_rules(op: &Op, outcome: &Outcome) -> Option<Undo> {
         Some(Before::Firewall { tables }) => Some(tables.clone()),
         _ => None,
     };
-    Some(Undo::DeleteRules {
-        family: *family,
-        lines,
-        tables_before,
-    })
+    Some(Undo::DeleteRules { family: *family, lines, tables_before })
 }
 
 fn machine_routing(op: &Op) -> Option<Undo> {
@@ -277,17 +205,10 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         return None;
     }
     match op {
-        Op::AddRoute { route, .. } => Some(Undo::DeleteRoute {
-            route: route.clone(),
-        }),
+        Op::AddRoute { route, .. } => Some(Undo::DeleteRoute { route: route.clone() }),
         Op::AddRule { rule, .. } => Some(Undo::DeleteRule { rule: rule.clone() }),
-        Op::AddNeighbor { neighbor, .. } => Some(Undo::DeleteNeighbor {
-            neighbor: neighbor.clone(),
-        }),
-        Op::AddAddress { dev, address, .. } => Some(Undo::DeleteAddress {
-            dev: dev.clone(),
-            address: address.clone(),
-        }),
+        Op::AddNeighbor { neighbor, .. } => Some(Undo::DeleteNeighbor { neighbor: neighbor.clone() }),
+        Op::AddAddress { dev, address, .. } => Some(Undo::DeleteAddress { dev: dev.clone(), address: address.clone() }),
         Op::AddNetns { .. }
         | Op::SetSysctl { .. }
         | Op::AddVeth { .. }
@@ -306,11 +227,9 @@ fn machine_sysctl(op: &Op, outcome: &Outcome) -> Option<Undo> {
         return None;
     };
     match outcome.before() {
-        Some(Before::Sysctls(before)) if on_machine(at) => Some(Undo::RestoreSysctls {
-            path: path.clone(),
-            set: value.clone(),
-            before: before.clone(),
-        }),
+        Some(Before::Sysctls(before)) if on_machine(at) => {
+            Some(Undo::RestoreSysctls { path: path.clone(), set: value.clone(), before: before.clone() })
+        }
         _ => None,
     }
 }

@@ -39,35 +39,18 @@ fn reasons(outcome: &Outcome) -> Vec<(&'static str, String)> {
     lines.extend(outcome.meaning.clone().map(|m| ("meaning", m)));
     lines.extend(outcome.hint.clone().map(|h| ("hint", h)));
     lines.push(("check", outcome.at.clone()));
-    lines
-        .into_iter()
-        .map(|(word, line)| (word, printable(&line)))
-        .collect()
+    lines.into_iter().map(|(word, line)| (word, printable(&line))).collect()
 }
 
 fn text(outcomes: &Outcomes) -> String {
-    let (good, bad) = (
-        AnsiColor::Green.on_default(),
-        AnsiColor::Red.on_default().bold(),
-    );
+    let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default().bold());
     let dim = Style::new().dimmed();
     let mut out = String::new();
     for check in &outcomes.checks {
-        let (style, word) = if check.passed {
-            (good, "ok  ")
-        } else {
-            (bad, "FAIL")
-        };
-        let tries = if check.tries > 1 && check.passed {
-            format!(", {} tries", check.tries)
-        } else {
-            String::new()
-        };
+        let (style, word) = if check.passed { (good, "ok  ") } else { (bad, "FAIL") };
+        let tries = if check.tries > 1 && check.passed { format!(", {} tries", check.tries) } else { String::new() };
         let time = format!("({:.0} ms{tries})", check.seconds * 1000.0);
-        out.push_str(&format!(
-            "  {style}{word}{style:#}  {} {dim}{time}{dim:#}\n",
-            printable(&check.name)
-        ));
+        out.push_str(&format!("  {style}{word}{style:#}  {} {dim}{time}{dim:#}\n", printable(&check.name)));
         if !check.passed {
             for (word, line) in reasons(check) {
                 out.push_str(&format!(
@@ -81,11 +64,7 @@ fn text(outcomes: &Outcomes) -> String {
     if !outcomes.drift.is_empty() {
         out.push_str("\nWhat differs from the plan right now:\n");
         for drift in &outcomes.drift {
-            out.push_str(&format!(
-                "  {}: {}\n",
-                drift.drift.node,
-                printable(&drift.words)
-            ));
+            out.push_str(&format!("  {}: {}\n", drift.drift.node, printable(&drift.words)));
         }
         out.push_str("`netlab repair` puts it back.\n");
     }
@@ -93,20 +72,10 @@ fn text(outcomes: &Outcomes) -> String {
     let words = if failed == 0 {
         format!("{good}all {all} {} hold{good:#}", plural(all, "check"))
     } else {
-        format!(
-            "{bad}{failed} of {all} {} failed{bad:#}",
-            plural(all, "check")
-        )
+        format!("{bad}{failed} of {all} {} failed{bad:#}", plural(all, "check"))
     };
-    let words = if all == 0 {
-        "this lab has no checks".to_string()
-    } else {
-        words
-    };
-    out.push_str(&format!(
-        "\n{}: {words} ({:.2} s)\n",
-        outcomes.lab, outcomes.seconds
-    ));
+    let words = if all == 0 { "this lab has no checks".to_string() } else { words };
+    out.push_str(&format!("\n{}: {words} ({:.2} s)\n", outcomes.lab, outcomes.seconds));
     out
 }
 
@@ -114,18 +83,11 @@ fn tap(outcomes: &Outcomes) -> String {
     let mut out = format!("TAP version 14\n1..{}\n", outcomes.checks.len());
     for (i, check) in outcomes.checks.iter().enumerate() {
         let verdict = if check.passed { "ok" } else { "not ok" };
-        out.push_str(&format!(
-            "{verdict} {} - {}\n",
-            i + 1,
-            printable(&check.name).replace('#', "\\#")
-        ));
+        out.push_str(&format!("{verdict} {} - {}\n", i + 1, printable(&check.name).replace('#', "\\#")));
         if !check.passed {
             out.push_str("  ---\n");
             for (word, line) in reasons(check) {
-                out.push_str(&format!(
-                    "  {word}: {}\n",
-                    serde_json::to_string(&line).unwrap_or_default()
-                ));
+                out.push_str(&format!("  {word}: {}\n", serde_json::to_string(&line).unwrap_or_default()));
             }
             out.push_str("  ...\n");
         }
@@ -150,10 +112,7 @@ fn junit(outcomes: &Outcomes) -> String {
             out.push_str("/>\n");
             continue;
         }
-        let lines: Vec<String> = reasons(check)
-            .iter()
-            .map(|(word, line)| format!("{word}: {line}"))
-            .collect();
+        let lines: Vec<String> = reasons(check).iter().map(|(word, line)| format!("{word}: {line}")).collect();
         out.push_str(&format!(
             ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n",
             xml(&check.seen),
@@ -166,10 +125,7 @@ fn junit(outcomes: &Outcomes) -> String {
 
 fn xml(text: &str) -> String {
     let text = printable(text);
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -191,12 +147,7 @@ mod tests {
             tries: 1,
             at: "x.yaml:3".into(),
         };
-        Outcomes {
-            lab: "x".into(),
-            checks: vec![check(true), check(false)],
-            drift: vec![],
-            seconds: 0.1,
-        }
+        Outcomes { lab: "x".into(), checks: vec![check(true), check(false)], drift: vec![], seconds: 0.1 }
     }
 
     #[test]

@@ -17,11 +17,7 @@ fn range(source: &Source, span: Span) -> std::ops::Range<usize> {
     let end = source.text.len();
     let range = span.range();
     let (start, stop) = (range.start.min(end), range.end.min(end));
-    if source.text.get(start..stop).is_some() {
-        start..stop
-    } else {
-        0..0
-    }
+    if source.text.get(start..stop).is_some() { start..stop } else { 0..0 }
 }
 
 fn snippet<'a>(
@@ -31,17 +27,9 @@ fn snippet<'a>(
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let mut snippet = Snippet::source(shown).path(source.name.as_str()).fold(true);
     for (span, label, primary) in annotations {
-        let kind = if primary {
-            AnnotationKind::Primary
-        } else {
-            AnnotationKind::Context
-        };
+        let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         let annotation = kind.span(range(source, span));
-        snippet = snippet.annotation(if label.is_empty() {
-            annotation
-        } else {
-            annotation.label(label)
-        });
+        snippet = snippet.annotation(if label.is_empty() { annotation } else { annotation.label(label) });
     }
     snippet
 }
@@ -67,16 +55,9 @@ fn one(source: &Source, problem: &Problem) -> String {
     };
     let message = printable(&problem.message);
     let label = printable(&problem.label);
-    let also: Vec<(Span, String)> = problem
-        .also
-        .iter()
-        .map(|(span, words)| (*span, printable(words)))
-        .collect();
+    let also: Vec<(Span, String)> = problem.also.iter().map(|(span, words)| (*span, printable(words))).collect();
     let mut annotations = vec![(problem.span, label.as_str(), true)];
-    annotations.extend(
-        also.iter()
-            .map(|(span, words)| (*span, words.as_str(), false)),
-    );
+    annotations.extend(also.iter().map(|(span, words)| (*span, words.as_str(), false)));
     let shown = printable_keeping_length(&source.text);
     let mut report: Vec<Group<'_>> = Vec::new();
     let title = level.primary_title(message.as_str());
@@ -87,24 +68,14 @@ fn one(source: &Source, problem: &Problem) -> String {
     });
     let help = problem.help.as_deref().map(printable);
     if let Some(help) = &help {
-        report.push(Group::with_title(
-            Level::HELP.secondary_title(help.as_str()),
-        ));
+        report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
     }
-    renderer().render(&report).to_string()
+    renderer().render(&report)
 }
 
 /// Positions are bytes of the text: what replaces a control character must be as long.
 fn printable_keeping_length(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && !matches!(c, '\n' | '\t' | '\r') {
-                '?'
-            } else {
-                c
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t' | '\r') { '?' } else { c }).collect()
 }
 
 /// An error: what failed, where, the kernel's words, the command, what to do.
@@ -117,21 +88,14 @@ pub fn error(error: &Error) -> String {
     let mut report: Vec<Group<'_>> = Vec::new();
     let title = Level::ERROR.primary_title(what.as_str());
     let (label, shown) = match &detail.place {
-        Some(place) => (
-            printable(&place.label),
-            printable_keeping_length(&place.source.text),
-        ),
+        Some(place) => (printable(&place.label), printable_keeping_length(&place.source.text)),
         None => Default::default(),
     };
     report.push(match &detail.place {
-        Some(place) => title.element(snippet(
-            &place.source,
-            &shown,
-            vec![(place.span, label.as_str(), true)],
-        )),
+        Some(place) => title.element(snippet(&place.source, &shown, vec![(place.span, label.as_str(), true)])),
         None => Group::with_title(title),
     });
-    let mut text = renderer().render(&report).to_string();
+    let mut text = renderer().render(&report);
     for (word, line) in below(detail) {
         text.push_str(&format!("\n{}", styled(word, &line)));
     }

@@ -7,11 +7,7 @@ pub fn printable(text: &str) -> String {
         let hidden = c.is_control() && !matches!(c, '\n' | '\t');
         // Bidirectional controls turn text around on screen.
         let turning = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hidden || turning {
-            out.extend(c.escape_unicode())
-        } else {
-            out.push(c)
-        }
+        if hidden || turning { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
     out
 }

@@ -34,7 +34,6 @@ pub fn talk(text: &str) {
 
 /// Writes an answer as JSON.
 pub fn json(value: &impl Serialize) {
-    let text =
-        serde_json::to_string_pretty(value).unwrap_or_else(|e| format!("{{\"error\": \"{e}\"}}"));
+    let text = serde_json::to_string_pretty(value).unwrap_or_else(|e| format!("{{\"error\": \"{e}\"}}"));
     answer(&text);
 }

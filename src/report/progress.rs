@@ -21,11 +21,7 @@ pub struct Progress {
 impl Progress {
     /// Starts the clock.
     pub fn new(silent: bool) -> Progress {
-        Progress {
-            begun: Instant::now(),
-            bar: None,
-            shows: !silent && std::io::stderr().is_terminal(),
-        }
+        Progress { begun: Instant::now(), bar: None, shows: !silent && std::io::stderr().is_terminal() }
     }
 
     /// Shows an event.

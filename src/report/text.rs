@@ -12,17 +12,13 @@ use crate::topology::Topology;
 /// A table without lines: two blanks between columns.
 pub fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(head.to_vec());
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)).collect::<Vec<_>>());
     }
     let text = table.to_string();
-    text.lines()
-        .map(|l| format!(" {}\n", l.trim_end()))
-        .collect()
+    text.lines().map(|l| format!(" {}\n", l.trim_end())).collect()
 }
 
 /// The nodes of a lab with their addresses.
@@ -33,11 +29,7 @@ pub fn nodes(topology: &Topology, plan: &Plan) -> String {
             .get(at.node.as_str())
             .into_iter()
             .flat_map(|n| &n.interfaces)
-            .flat_map(|(dev, i)| {
-                i.addresses
-                    .iter()
-                    .map(move |a| format!("{} {dev}", a.value))
-            })
+            .flat_map(|(dev, i)| i.addresses.iter().map(move |a| format!("{} {dev}", a.value)))
             .collect();
         let place = at.netns.clone().unwrap_or_else(|| "this machine".into());
         vec![at.node.to_string(), place, addresses.join(", ")]
@@ -48,17 +40,10 @@ pub fn nodes(topology: &Topology, plan: &Plan) -> String {
 /// A plan, phase by phase, as the commands that do the same.
 pub fn plan(plan: &Plan) -> String {
     let bold = anstyle::Style::new().bold();
-    let mut out = format!(
-        "{}: {} {}\n",
-        plan.lab,
-        plan.steps.len(),
-        plural(plan.steps.len(), "step")
-    );
+    let mut out = format!("{}: {} {}\n", plan.lab, plan.steps.len(), plural(plan.steps.len(), "step"));
     for (phase, lines) in explain(plan) {
         out.push_str(&format!("\n{bold}{}{bold:#}\n", phase.title()));
-        lines
-            .iter()
-            .for_each(|line| out.push_str(&format!("  {}\n", printable(line))));
+        lines.iter().for_each(|line| out.push_str(&format!("  {}\n", printable(line))));
     }
     out
 }
@@ -76,32 +61,15 @@ pub fn status(list: &[Status]) -> String {
                 format!(
                     "up, {} {} from the plan",
                     status.drift.len(),
-                    if status.drift.len() == 1 {
-                        "thing differs"
-                    } else {
-                        "things differ"
-                    }
+                    if status.drift.len() == 1 { "thing differs" } else { "things differ" }
                 )
             }
-            Condition::HalfUp => {
-                "half up: being started or removed, or interrupted (`netlab down` cleans up)".into()
-            }
-            Condition::Stale => {
-                "was up before this machine was restarted (`netlab up` or `netlab down`)".into()
-            }
+            Condition::HalfUp => "half up: being started or removed, or interrupted (`netlab down` cleans up)".into(),
+            Condition::Stale => "was up before this machine was restarted (`netlab up` or `netlab down`)".into(),
         };
-        let host = if status.on_host {
-            ", on this machine (--on-host)"
-        } else {
-            ""
-        };
+        let host = if status.on_host { ", on this machine (--on-host)" } else { "" };
         out.push_str(&format!("{}: {condition}\n", status.lab));
-        out.push_str(&format!(
-            "  from {}, by {}, {}{host}\n",
-            status.from,
-            status.by,
-            ago(status.since)
-        ));
+        out.push_str(&format!("  from {}, by {}, {}{host}\n", status.from, status.by, ago(status.since)));
         let nodes: Vec<String> = status
             .nodes
             .iter()
@@ -113,11 +81,7 @@ pub fn status(list: &[Status]) -> String {
             .collect();
         out.push_str(&format!("  nodes: {}\n", nodes.join(", ")));
         for drift in &status.drift {
-            out.push_str(&format!(
-                "  {}: {}\n",
-                drift.drift.node,
-                printable(&drift.words)
-            ));
+            out.push_str(&format!("  {}: {}\n", drift.drift.node, printable(&drift.words)));
         }
         if status.condition == Condition::Drifted {
             out.push_str(&format!("  `netlab repair {}` puts it back\n", status.lab));
@@ -127,9 +91,7 @@ pub fn status(list: &[Status]) -> String {
 }
 
 fn ago(since: u64) -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     match now.saturating_sub(since) {
         s @ 0..=119 => format!("{s} s ago"),
         s @ 120..=7199 => format!("{} minutes ago", s / 60),
@@ -150,9 +112,7 @@ pub fn repaired(lab: &str, repaired: &Repaired) -> String {
     let words = match (repaired.mended.is_empty(), repaired.left.is_empty()) {
         (true, true) => "is as it should be; nothing to mend",
         (false, true) => "is as it should be again",
-        (_, false) => {
-            "still differs from the plan: what was added by hand may be somebody's work and stays"
-        }
+        (_, false) => "still differs from the plan: what was added by hand may be somebody's work and stays",
     };
     out.push_str(&format!("{lab} {words}\n"));
     out

@@ -7,10 +7,7 @@ use crate::apply::view::NodeView;
 pub fn draw(views: &[NodeView]) -> String {
     let mut out = String::new();
     for node in views {
-        let place = node
-            .netns
-            .as_ref()
-            .map_or("this machine".to_string(), |n| format!("namespace {n}"));
+        let place = node.netns.as_ref().map_or("this machine".to_string(), |n| format!("namespace {n}"));
         let bold = anstyle::Style::new().bold();
         out.push_str(&format!("{bold}{}{bold:#} ({place})\n", node.node));
         let Some(view) = &node.view else {
@@ -26,9 +23,7 @@ pub fn draw(views: &[NodeView]) -> String {
             ("programs", &view.programs),
         ];
         let rows = subjects.into_iter().filter(|(_, lines)| !lines.is_empty());
-        let rows: Vec<Vec<String>> = rows
-            .map(|(subject, lines)| vec![subject.to_string(), lines.join("\n")])
-            .collect();
+        let rows: Vec<Vec<String>> = rows.map(|(subject, lines)| vec![subject.to_string(), lines.join("\n")]).collect();
         let text = table(&["", ""], rows);
         out.push_str(text.split_once('\n').map_or("", |(_, rest)| rest));
         out.push('\n');

@@ -60,13 +60,7 @@ pub struct Mistake {
 
 impl Mistake {
     fn at(span: Span, message: impl Into<String>) -> Self {
-        Mistake {
-            span,
-            message: message.into(),
-            help: None,
-            cut: None,
-            placed: true,
-        }
+        Mistake { span, message: message.into(), help: None, cut: None, placed: true }
     }
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -92,13 +86,7 @@ impl std::error::Error for Mistake {}
 
 impl de::Error for Mistake {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Mistake {
-            span: Span::default(),
-            message: message.to_string(),
-            help: None,
-            cut: None,
-            placed: false,
-        }
+        Mistake { span: Span::default(), message: message.to_string(), help: None, cut: None, placed: false }
     }
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let mut mistake = Mistake::custom(format!("unknown key `{field}`"));
@@ -107,8 +95,7 @@ impl de::Error for Mistake {
         mistake
     }
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let mut mistake =
-            Mistake::custom(format!("`{variant}` is none of {}", expected.join(", ")));
+        let mut mistake = Mistake::custom(format!("`{variant}` is none of {}", expected.join(", ")));
         mistake.help = did_you_mean(variant, expected.iter().copied());
         mistake
     }
@@ -123,33 +110,27 @@ impl<'de> Reader<'de> {
             Value::Scalar(text) => format!("`{text}`"),
             Value::Null | Value::List(_) | Value::Map(_) => self.0.value.kind().to_string(),
         };
-        Mistake::at(self.0.span, format!("expected {wanted}, found {found}"))
-            .help(format!("as in {example}"))
+        Mistake::at(self.0.span, format!("expected {wanted}, found {found}")).help(format!("as in {example}"))
     }
 
     fn scalar(&self) -> Result<&'de str, Mistake> {
         match &self.0.value {
             Value::Scalar(text) => Ok(text),
             Value::Null => Err(Mistake::at(self.0.span, "a value is missing here")),
-            Value::List(_) | Value::Map(_) => Err(Mistake::at(
-                self.0.span,
-                format!("expected a single value, found {}", self.0.value.kind()),
-            )),
+            Value::List(_) | Value::Map(_) => {
+                Err(Mistake::at(self.0.span, format!("expected a single value, found {}", self.0.value.kind())))
+            }
         }
     }
 
     fn number(&self) -> Result<i128, Mistake> {
         let text = self.scalar()?;
         let digits = text.strip_prefix('-').unwrap_or(text);
-        if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
-        {
-            return Err(
-                Mistake::at(self.0.span, format!("`{text}` has a leading zero"))
-                    .help("write the number without it; some readers would take it for octal"),
-            );
+        if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Mistake::at(self.0.span, format!("`{text}` has a leading zero"))
+                .help("write the number without it; some readers would take it for octal"));
         }
-        text.parse()
-            .map_err(|_| Mistake::at(self.0.span, format!("`{text}` is not a whole number")))
+        text.parse().map_err(|_| Mistake::at(self.0.span, format!("`{text}` is not a whole number")))
     }
 }
 
@@ -187,10 +168,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         match self.scalar()? {
             "true" | "on" => visitor.visit_bool(true),
             "false" | "off" => visitor.visit_bool(false),
-            other => Err(
-                Mistake::at(self.0.span, format!("`{other}` is neither on nor off"))
-                    .help("write `on` or `off`"),
-            ),
+            other => {
+                Err(Mistake::at(self.0.span, format!("`{other}` is neither on nor off")).help("write `on` or `off`"))
+            }
         }
     }
 
@@ -206,17 +186,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Mistake> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Mistake> {
         if name == MARKER {
-            visitor.visit_seq(Placed {
-                span: self.0.span,
-                tree: Some(self.0),
-                step: 0,
-            })
+            visitor.visit_seq(Placed { span: self.0.span, tree: Some(self.0), step: 0 })
         } else {
             visitor.visit_newtype_struct(self)
         }
@@ -224,9 +196,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match &self.0.value {
-            Value::List(items) => visitor.visit_seq(Items {
-                items: items.iter(),
-            }),
+            Value::List(items) => visitor.visit_seq(Items { items: items.iter() }),
             Value::Scalar(text) => Err(self.wrong("a list", &format!("[{text}]"))),
             Value::Null => Err(Mistake::at(self.0.span, "this list has no entries")),
             Value::Map(_) => Err(self.wrong("a list", "- one entry per line, each with a dash")),
@@ -235,10 +205,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match &self.0.value {
-            Value::Map(entries) => visitor.visit_map(Entries {
-                entries: entries.iter(),
-                value: None,
-            }),
+            Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), value: None }),
             Value::Null => Err(Mistake::at(self.0.span, "this mapping has no entries")),
             Value::List(_) | Value::Scalar(_) => Err(self.wrong("a mapping", "name: {…}")),
         }
@@ -252,10 +219,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     ) -> Result<V::Value, Mistake> {
         // `red:` with nothing behind it is a node that has nothing of its own.
         if matches!(self.0.value, Value::Null) {
-            return visitor.visit_map(Entries {
-                entries: [].iter(),
-                value: None,
-            });
+            return visitor.visit_map(Entries { entries: [].iter(), value: None });
         }
         self.deserialize_map(visitor)
     }
@@ -284,18 +248,11 @@ struct Placed<'de> {
 
 impl<'de> SeqAccess<'de> for Placed<'de> {
     type Error = Mistake;
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Mistake> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mistake> {
         self.step += 1;
         match (self.step, self.tree) {
-            (1, _) => seed
-                .deserialize(self.span.start.into_deserializer())
-                .map(Some),
-            (2, _) => seed
-                .deserialize(self.span.end.into_deserializer())
-                .map(Some),
+            (1, _) => seed.deserialize(self.span.start.into_deserializer()).map(Some),
+            (2, _) => seed.deserialize(self.span.end.into_deserializer()).map(Some),
             (3, Some(tree)) => seed.deserialize(Reader(tree)).map(Some),
             _ => Ok(None),
         }
@@ -308,16 +265,11 @@ struct Items<'de> {
 
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Mistake;
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Mistake> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mistake> {
         let Some(item) = self.items.next() else {
             return Ok(None);
         };
-        seed.deserialize(Reader(item))
-            .map(Some)
-            .map_err(|m| m.within(item.span, item.span))
+        seed.deserialize(Reader(item)).map(Some).map_err(|m| m.within(item.span, item.span))
     }
     fn size_hint(&self) -> Option<usize> {
         Some(self.items.len())
@@ -331,17 +283,12 @@ struct Entries<'de> {
 
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Mistake;
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Mistake> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mistake> {
         self.value = self.entries.next();
         let Some((key, _)) = self.value else {
             return Ok(None);
         };
-        seed.deserialize(KeyReader(key))
-            .map(Some)
-            .map_err(|m| m.within(key.span, key.span))
+        seed.deserialize(KeyReader(key)).map(Some).map_err(|m| m.within(key.span, key.span))
     }
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Mistake> {
         let Some((key, value)) = self.value else {
@@ -367,16 +314,9 @@ impl<'de> de::Deserializer<'de> for KeyReader<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         visitor.visit_borrowed_str(&self.0.text)
     }
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Mistake> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Mistake> {
         if name == MARKER {
-            visitor.visit_seq(PlacedKey {
-                key: self.0,
-                step: 0,
-            })
+            visitor.visit_seq(PlacedKey { key: self.0, step: 0 })
         } else {
             visitor.visit_newtype_struct(self)
         }
@@ -394,18 +334,11 @@ struct PlacedKey<'de> {
 
 impl<'de> SeqAccess<'de> for PlacedKey<'de> {
     type Error = Mistake;
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Mistake> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mistake> {
         self.step += 1;
         match self.step {
-            1 => seed
-                .deserialize(self.key.span.start.into_deserializer())
-                .map(Some),
-            2 => seed
-                .deserialize(self.key.span.end.into_deserializer())
-                .map(Some),
+            1 => seed.deserialize(self.key.span.start.into_deserializer()).map(Some),
+            2 => seed.deserialize(self.key.span.end.into_deserializer()).map(Some),
             3 => seed.deserialize(KeyReader(self.key)).map(Some),
             _ => Ok(None),
         }

@@ -321,8 +321,7 @@ impl<'de> Deserialize<'de> for Expect {
                 Ok(Expect::List(list))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Expect, A::Error> {
-                Properties::deserialize(MapAccessDeserializer::new(map))
-                    .map(|p| Expect::Properties(Box::new(p)))
+                Properties::deserialize(MapAccessDeserializer::new(map)).map(|p| Expect::Properties(Box::new(p)))
             }
         }
         deserializer.deserialize_any(Any)
@@ -353,12 +352,8 @@ pub fn load(source: &Source, problems: &mut Problems) -> Option<Lab> {
 
 /// The limits that hold before a file is even parsed.
 pub fn too_large(bytes: u64) -> Option<Error> {
-    (bytes > tree::MOST_BYTES as u64).then(|| {
-        Error::usage(format!(
-            "lab file has {bytes} bytes; at most {} are read",
-            tree::MOST_BYTES
-        ))
-    })
+    (bytes > tree::MOST_BYTES as u64)
+        .then(|| Error::usage(format!("lab file has {bytes} bytes; at most {} are read", tree::MOST_BYTES)))
 }
 
 /// The JSON Schema of lab files.
@@ -366,9 +361,6 @@ pub fn schema() -> schemars::Schema {
     let mut schema = schemars::schema_for!(Lab);
     schema.insert("title".into(), "netlab lab file, format 1".into());
     // Anchors live under keys that netlab passes over.
-    schema.insert(
-        "patternProperties".into(),
-        serde_json::json!({ "^x-": true }),
-    );
+    schema.insert("patternProperties".into(), serde_json::json!({ "^x-": true }));
     schema
 }

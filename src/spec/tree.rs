@@ -64,23 +64,13 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Tree> {
         return None;
     }
     let text = &source.text;
-    if text
-        .lines()
-        .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#') || l.trim() == "---")
-    {
-        problems
-            .error(Span::default(), "lab file is empty")
-            .help("`netlab init` writes a first lab");
+    if text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#') || l.trim() == "---") {
+        problems.error(Span::default(), "lab file is empty").help("`netlab init` writes a first lab");
         return None;
     }
     match read(text, DuplicateKeyPolicy::Error) {
         Ok(tree) => Some(tree),
-        Err(error)
-            if matches!(
-                error.without_snippet(),
-                serde_yaml::Error::DuplicateMappingKey { .. }
-            ) =>
-        {
+        Err(error) if matches!(error.without_snippet(), serde_yaml::Error::DuplicateMappingKey { .. }) => {
             // Once more with all entries kept, to find every duplicate and every other mistake behind it.
             let tree = read(text, DuplicateKeyPolicy::LastWins).ok()?;
             let before = problems.errors().count();
@@ -123,27 +113,20 @@ fn resolve_text(tree: &mut Tree, text: &str) {
             }
         }
         Value::List(items) => items.iter_mut().for_each(|item| resolve_text(item, text)),
-        Value::Map(entries) => entries
-            .iter_mut()
-            .for_each(|(_, value)| resolve_text(value, text)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| resolve_text(value, text)),
         Value::Null => {}
     }
 }
 
 fn sane_characters(source: &Source, problems: &mut Problems) -> bool {
-    let bad = source.text.char_indices().find(|(i, c)| {
-        c.is_control() && !matches!(c, '\n' | '\r' | '\t') || *c == '\u{feff}' && *i > 0
-    });
+    let bad = source
+        .text
+        .char_indices()
+        .find(|(i, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || *c == '\u{feff}' && *i > 0);
     if let Some((at, c)) = bad {
-        let span = Span {
-            start: at as u32,
-            end: (at + c.len_utf8()) as u32,
-        };
+        let span = Span { start: at as u32, end: (at + c.len_utf8()) as u32 };
         problems
-            .error(
-                span,
-                format!("control character U+{:04X} in the lab file", c as u32),
-            )
+            .error(span, format!("control character U+{:04X} in the lab file", c as u32))
             .help("delete it; in a double-quoted string write it as an escape");
         return false;
     }
@@ -158,10 +141,7 @@ fn syntax(text: &str, error: &serde_yaml::Error, problems: &mut Problems) {
         if let Some(tab) = line[..indent].find('\t')
             && !line.trim().is_empty()
         {
-            let span = Span {
-                start: (at + tab) as u32,
-                end: (at + tab + 1) as u32,
-            };
+            let span = Span { start: (at + tab) as u32, end: (at + tab + 1) as u32 };
             problems
                 .error(span, "tabs are not allowed for indentation in YAML")
                 .help("replace the tab by spaces (2 per level)");
@@ -176,13 +156,7 @@ fn syntax(text: &str, error: &serde_yaml::Error, problems: &mut Problems) {
     } else {
         let full = plain.to_string();
         let cut = full.split(" at line ").next().unwrap_or(&full);
-        format!(
-            "not YAML: {}",
-            cut.split(" --> ")
-                .next()
-                .unwrap_or(cut)
-                .trim_end_matches('.')
-        )
+        format!("not YAML: {}", cut.split(" --> ").next().unwrap_or(cut).trim_end_matches('.'))
     };
     problems.error(span_of(text, error.location()), message);
 }
@@ -194,25 +168,16 @@ fn span_of(text: &str, location: Option<serde_yaml::Location>) -> Span {
     convert(&location).unwrap_or_else(|| {
         let line = (location.line() as usize).saturating_sub(1);
         let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-        let column = text[start..]
-            .chars()
-            .take((location.column() as usize).saturating_sub(1))
-            .map(char::len_utf8);
+        let column = text[start..].chars().take((location.column() as usize).saturating_sub(1)).map(char::len_utf8);
         let start = (start + column.sum::<usize>()).min(text.len());
-        Span {
-            start: start as u32,
-            end: (start + 1).min(text.len()) as u32,
-        }
+        Span { start: start as u32, end: (start + 1).min(text.len()) as u32 }
     })
 }
 
 fn convert(location: &serde_yaml::Location) -> Option<Span> {
     let span = location.span();
     let start = span.byte_offset()? as u32;
-    Some(Span {
-        start,
-        end: start + span.byte_len()? as u32,
-    })
+    Some(Span { start, end: start + span.byte_len()? as u32 })
 }
 
 fn duplicates(tree: &Tree, problems: &mut Problems) {
@@ -240,13 +205,8 @@ struct Raw(Tree);
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned: Spanned<RawValue> = Spanned::deserialize(deserializer)?;
-        let span = convert(&spanned.referenced)
-            .or_else(|| convert(&spanned.defined))
-            .unwrap_or_default();
-        Ok(Raw(Tree {
-            span,
-            value: spanned.value.0,
-        }))
+        let span = convert(&spanned.referenced).or_else(|| convert(&spanned.defined)).unwrap_or_default();
+        Ok(Raw(Tree { span, value: spanned.value.0 }))
     }
 }
 
@@ -307,13 +267,7 @@ impl<'de> Visitor<'de> for AnyValue {
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             let Raw(value) = map.next_value()?;
             let span = convert(&key.referenced).unwrap_or_default();
-            entries.push((
-                Key {
-                    span,
-                    text: key.value,
-                },
-                value,
-            ));
+            entries.push((Key { span, text: key.value }, value));
         }
         Ok(Value::Map(entries))
     }

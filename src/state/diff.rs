@@ -96,11 +96,7 @@ impl fmt::Display for Drift {
 pub fn diff(expected: &State, actual: &State) -> Vec<Drift> {
     let mut drift = Vec::new();
     for (name, want) in &expected.nodes {
-        let mut found = Differences {
-            node: name,
-            machine: want.machine,
-            list: &mut drift,
-        };
+        let mut found = Differences { node: name, machine: want.machine, list: &mut drift };
         match actual.nodes.get(name) {
             None => found.push(Item::Netns, Change::Missing),
             Some(have) => found.node(want, have),
@@ -120,31 +116,16 @@ impl Differences<'_> {
         if self.machine && change == Change::Extra {
             return;
         }
-        self.list.push(Drift {
-            node: self.node.to_string(),
-            item,
-            change,
-        });
+        self.list.push(Drift { node: self.node.to_string(), item, change });
     }
 
     fn value(&mut self, item: Item, expected: &str, actual: &str) {
         if expected != actual {
-            self.push(
-                item,
-                Change::Changed {
-                    expected: expected.into(),
-                    actual: actual.into(),
-                },
-            );
+            self.push(item, Change::Changed { expected: expected.into(), actual: actual.into() });
         }
     }
 
-    fn set(
-        &mut self,
-        want: &BTreeSet<String>,
-        have: &BTreeSet<String>,
-        item: impl Fn(String) -> Item,
-    ) {
+    fn set(&mut self, want: &BTreeSet<String>, have: &BTreeSet<String>, item: impl Fn(String) -> Item) {
         for missing in want.difference(have) {
             self.push(item(missing.clone()), Change::Missing);
         }
@@ -178,11 +159,7 @@ impl Differences<'_> {
             let have = have.firewall.get(&family).unwrap_or(&none);
             self.firewall(family, want, have);
         }
-        for (name, _) in want
-            .services
-            .iter()
-            .filter(|(name, _)| have.services.get(*name) != Some(&true))
-        {
+        for (name, _) in want.services.iter().filter(|(name, _)| have.services.get(*name) != Some(&true)) {
             self.push(Item::Service(name.clone()), Change::Missing);
         }
     }
@@ -193,18 +170,10 @@ impl Differences<'_> {
         let updown = |up: bool| if up { "up" } else { "down" };
         self.value(property("state"), updown(want.up), updown(have.up));
         if let Some(mac) = &want.mac {
-            self.value(
-                property("address"),
-                mac,
-                have.mac.as_deref().unwrap_or("none"),
-            );
+            self.value(property("address"), mac, have.mac.as_deref().unwrap_or("none"));
         }
         if let Some(mtu) = want.mtu {
-            self.value(
-                property("mtu"),
-                &mtu.to_string(),
-                &have.mtu.map_or("none".into(), |m| m.to_string()),
-            );
+            self.value(property("mtu"), &mtu.to_string(), &have.mtu.map_or("none".into(), |m| m.to_string()));
         }
         let none = |m: &Option<String>| m.clone().unwrap_or_else(|| "none".into());
         self.value(property("master"), &none(&want.master), &none(&have.master));
@@ -214,15 +183,8 @@ impl Differences<'_> {
         }
         // The kernel gives every interface with IPv6 a link-local address by itself.
         let made_by_kernel = |a: &&String| a.starts_with("fe80:") && !want.addresses.contains(*a);
-        let have: BTreeSet<String> = have
-            .addresses
-            .iter()
-            .filter(|a| !made_by_kernel(a))
-            .cloned()
-            .collect();
-        self.set(&want.addresses, &have, |a| {
-            Item::Address(name.to_string(), a)
-        });
+        let have: BTreeSet<String> = have.addresses.iter().filter(|a| !made_by_kernel(a)).cloned().collect();
+        self.set(&want.addresses, &have, |a| Item::Address(name.to_string(), a));
     }
 
     /// Rules have an order: the same lines in another order are another firewall.
@@ -242,10 +204,7 @@ impl Differences<'_> {
         {
             self.push(
                 item(expected),
-                Change::Changed {
-                    expected: "here".into(),
-                    actual: format!("behind `{actual}`"),
-                },
+                Change::Changed { expected: "here".into(), actual: format!("behind `{actual}`") },
             );
         }
     }
@@ -258,23 +217,14 @@ mod tests {
     fn state(routes: &[&str], firewall: &[&str]) -> State {
         let node = NodeState {
             routes: routes.iter().map(ToString::to_string).collect(),
-            firewall: [(
-                Family::V4,
-                firewall.iter().map(ToString::to_string).collect(),
-            )]
-            .into(),
+            firewall: [(Family::V4, firewall.iter().map(ToString::to_string).collect())].into(),
             ..NodeState::default()
         };
-        State {
-            nodes: [("red".to_string(), node)].into(),
-        }
+        State { nodes: [("red".to_string(), node)].into() }
     }
 
     fn words(expected: &State, actual: &State) -> Vec<String> {
-        diff(expected, actual)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        diff(expected, actual).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -284,10 +234,7 @@ mod tests {
 
     #[test]
     fn a_namespace_that_is_gone_is_one_difference() {
-        assert_eq!(
-            words(&state(&["a"], &["x"]), &State::default()),
-            ["network namespace is missing"]
-        );
+        assert_eq!(words(&state(&["a"], &["x"]), &State::default()), ["network namespace is missing"]);
     }
 
     #[test]
@@ -310,9 +257,6 @@ mod tests {
     fn what_else_is_on_the_machine_is_none_of_our_business() {
         let mut expected = state(&["a"], &[]);
         expected.nodes.get_mut("red").unwrap().machine = true;
-        assert_eq!(
-            words(&expected, &state(&["a", "b"], &["z"])),
-            Vec::<String>::new()
-        );
+        assert_eq!(words(&expected, &state(&["a", "b"], &["z"])), Vec::<String>::new());
     }
 }

@@ -15,11 +15,7 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Prob
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for nat in &written.nat {
         if let Some((family, line)) = translation(nat, node, problems) {
-            if family == Family::V4 {
-                v4.push(line)
-            } else {
-                v6.push(line)
-            }
+            if family == Family::V4 { v4.push(line) } else { v6.push(line) }
         }
     }
     v4.extend(lines(&written.iptables, Family::V4, node, problems));
@@ -28,30 +24,18 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Prob
 }
 
 fn lines(written: &[Text], family: Family, node: &Node, problems: &mut Problems) -> Vec<Sp<Line>> {
-    let lines: Vec<Sp<Line>> = written
-        .iter()
-        .filter_map(|text| word(text, text.parse::<Line>(), problems))
-        .collect();
+    let lines: Vec<Sp<Line>> = written.iter().filter_map(|text| word(text, text.parse::<Line>(), problems)).collect();
     for line in &lines {
         for flags in [["-i", "--in-interface"], ["-o", "--out-interface"]] {
             if let Some(name) = line.value_of(&flags) {
-                interface(
-                    name.trim_end_matches('+'),
-                    line.span,
-                    name.ends_with('+'),
-                    node,
-                    problems,
-                );
+                interface(name.trim_end_matches('+'), line.span, name.ends_with('+'), node, problems);
             }
         }
         for flags in [["-s", "--source"], ["-d", "--destination"]] {
             let Some(value) = line.value_of(&flags) else {
                 continue;
             };
-            let ip = value
-                .split('/')
-                .next()
-                .and_then(|ip| ip.parse::<IpAddr>().ok());
+            let ip = value.split('/').next().and_then(|ip| ip.parse::<IpAddr>().ok());
             if ip.is_some_and(|ip| Family::of(ip) != family) {
                 let span = line.span.narrow(&problems.source.text, value);
                 problems.error(span, format!("`{value}` is not {}", family.name()));
@@ -61,20 +45,8 @@ fn lines(written: &[Text], family: Family, node: &Node, problems: &mut Problems)
     lines
 }
 
-fn interface(
-    name: &str,
-    span: Span,
-    pattern: bool,
-    node: &Node,
-    problems: &mut Problems,
-) -> Option<()> {
-    let found = node.interfaces.keys().any(|k| {
-        if pattern {
-            k.starts_with(name)
-        } else {
-            k == name
-        }
-    });
+fn interface(name: &str, span: Span, pattern: bool, node: &Node, problems: &mut Problems) -> Option<()> {
+    let found = node.interfaces.keys().any(|k| if pattern { k.starts_with(name) } else { k == name });
     if found {
         return Some(());
     }
@@ -82,28 +54,18 @@ fn interface(
     let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
     problems
         .error(span, format!("this node has no interface `{name}`"))
-        .help(
-            did_you_mean(name, known.iter().copied())
-                .unwrap_or(format!("it has {}", known.join(", "))),
-        );
+        .help(did_you_mean(name, known.iter().copied()).unwrap_or(format!("it has {}", known.join(", "))));
     None
 }
 
-fn translation(
-    nat: &spec::Nat,
-    node: &Node,
-    problems: &mut Problems,
-) -> Option<(Family, Sp<Line>)> {
+fn translation(nat: &spec::Nat, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
     match (&nat.masquerade, &nat.dnat, &nat.snat) {
         (Some(m), None, None) => masquerade(m, node, problems),
         (None, Some(d), None) => dnat(d, node, problems),
         (None, None, Some(s)) => snat(s, node, problems),
         _ => {
             problems
-                .error(
-                    nat_span(nat),
-                    "each entry of `nat` is one of `masquerade`, `dnat` or `snat`",
-                )
+                .error(nat_span(nat), "each entry of `nat` is one of `masquerade`, `dnat` or `snat`")
                 .help("as in `- masquerade: {from: 192.168.15.0/24, out: uplink}`");
             None
         }
@@ -111,20 +73,9 @@ fn translation(
 }
 
 fn nat_span(nat: &spec::Nat) -> Span {
-    let m = nat
-        .masquerade
-        .as_ref()
-        .and_then(|m| m.from.as_ref().or(m.out.as_ref()));
-    let d = || {
-        nat.dnat
-            .as_ref()
-            .and_then(|d| d.input.as_ref().or(d.to.as_ref()))
-    };
-    let s = || {
-        nat.snat
-            .as_ref()
-            .and_then(|s| s.from.as_ref().or(s.out.as_ref()))
-    };
+    let m = nat.masquerade.as_ref().and_then(|m| m.from.as_ref().or(m.out.as_ref()));
+    let d = || nat.dnat.as_ref().and_then(|d| d.input.as_ref().or(d.to.as_ref()));
+    let s = || nat.snat.as_ref().and_then(|s| s.from.as_ref().or(s.out.as_ref()));
     m.or_else(d).or_else(s).map(|t| t.span).unwrap_or_default()
 }
 
@@ -150,27 +101,15 @@ fn network(text: &Text, problems: &mut Problems) -> Option<ipnet::IpNet> {
     let net = word(text, parse_net(text), problems)?.value;
     if net.trunc() != net {
         problems
-            .error(
-                text.span,
-                format!("`{text}` has bits set behind its prefix length"),
-            )
+            .error(text.span, format!("`{text}` has bits set behind its prefix length"))
             .help(format!("did you mean `{}`?", net.trunc()));
         return None;
     }
     Some(net)
 }
 
-fn masquerade(
-    written: &spec::Masquerade,
-    node: &Node,
-    problems: &mut Problems,
-) -> Option<(Family, Sp<Line>)> {
-    let span = written
-        .from
-        .as_ref()
-        .or(written.out.as_ref())
-        .map(|t| t.span)
-        .unwrap_or_default();
+fn masquerade(written: &spec::Masquerade, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
+    let span = written.from.as_ref().or(written.out.as_ref()).map(|t| t.span).unwrap_or_default();
     let out = need(
         &written.out,
         span,
@@ -178,74 +117,29 @@ fn masquerade(
         "without it the rule would also rewrite loopback traffic",
         problems,
     );
-    let from = need(
-        &written.from,
-        span,
-        "masquerade needs `from: NETWORK`",
-        "as in `from: 192.168.15.0/24`",
-        problems,
-    );
+    let from = need(&written.from, span, "masquerade needs `from: NETWORK`", "as in `from: 192.168.15.0/24`", problems);
     let from = from.and_then(|f| network(f, problems));
     let out = out?;
     interface(out, out.span, false, node, problems)?;
     let from = from?;
-    let words = [
-        "-s".into(),
-        from.to_string(),
-        "-o".into(),
-        out.value.clone(),
-        "-j".into(),
-        "MASQUERADE".into(),
-    ];
+    let words = ["-s".into(), from.to_string(), "-o".into(), out.value.clone(), "-j".into(), "MASQUERADE".into()];
     Some((Family::of(from.addr()), line("POSTROUTING", &words, span)))
 }
 
 fn snat(written: &spec::Snat, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
-    let span = written
-        .from
-        .as_ref()
-        .or(written.out.as_ref())
-        .or(written.to.as_ref())
-        .map(|t| t.span)
-        .unwrap_or_default();
-    let to = need(
-        &written.to,
-        span,
-        "snat needs `to: ADDRESS`",
-        "the new source address",
-        problems,
-    );
-    let out = need(
-        &written.out,
-        span,
-        "snat needs `out: INTERFACE`",
-        "the interface that the packets leave by",
-        problems,
-    );
-    let from = need(
-        &written.from,
-        span,
-        "snat needs `from: NETWORK`",
-        "as in `from: 192.168.15.0/24`",
-        problems,
-    );
+    let span =
+        written.from.as_ref().or(written.out.as_ref()).or(written.to.as_ref()).map(|t| t.span).unwrap_or_default();
+    let to = need(&written.to, span, "snat needs `to: ADDRESS`", "the new source address", problems);
+    let out =
+        need(&written.out, span, "snat needs `out: INTERFACE`", "the interface that the packets leave by", problems);
+    let from = need(&written.from, span, "snat needs `from: NETWORK`", "as in `from: 192.168.15.0/24`", problems);
     let from = from.and_then(|f| network(f, problems));
     let to = to.and_then(|t| word(t, parse_ip(t), problems));
     let out = out?;
     interface(out, out.span, false, node, problems)?;
     let (from, to) = (from?, to?);
     same_family(&to, from.addr(), problems)?;
-    let words = [
-        "-s",
-        &from.to_string(),
-        "-o",
-        out,
-        "-j",
-        "SNAT",
-        "--to-source",
-        &to.to_string(),
-    ]
-    .map(str::to_string);
+    let words = ["-s", &from.to_string(), "-o", out, "-j", "SNAT", "--to-source", &to.to_string()].map(str::to_string);
     Some((Family::of(from.addr()), line("POSTROUTING", &words, span)))
 }
 
@@ -253,28 +147,14 @@ fn same_family(one: &Sp<IpAddr>, other: IpAddr, problems: &mut Problems) -> Opti
     if Family::of(one.value) == Family::of(other) {
         return Some(());
     }
-    problems.error(
-        one.span,
-        format!("{one} and {other} are of different families"),
-    );
+    problems.error(one.span, format!("{one} and {other} are of different families"));
     None
 }
 
 fn dnat(written: &spec::Dnat, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
     let place = [&written.input, &written.to, &written.port];
-    let span = place
-        .into_iter()
-        .flatten()
-        .next()
-        .map(|t| t.span)
-        .unwrap_or_default();
-    let to = need(
-        &written.to,
-        span,
-        "dnat needs `to: ADDRESS:PORT`",
-        "where the packets go instead",
-        problems,
-    );
+    let span = place.into_iter().flatten().next().map(|t| t.span).unwrap_or_default();
+    let to = need(&written.to, span, "dnat needs `to: ADDRESS:PORT`", "where the packets go instead", problems);
     let target = to.and_then(|t| target(t, problems));
     let mut words = Vec::new();
     let mut good = true;
@@ -303,12 +183,7 @@ fn dnat(written: &spec::Dnat, node: &Node, problems: &mut Problems) -> Option<(F
             if let Some(port) = port {
                 let range = ports(port, problems);
                 good &= range.is_some();
-                words.extend([
-                    "-m".into(),
-                    proto.value.clone(),
-                    "--dport".into(),
-                    range.unwrap_or_default(),
-                ]);
+                words.extend(["-m".into(), proto.value.clone(), "--dport".into(), range.unwrap_or_default()]);
             }
         }
         (None, Some(port)) => {
@@ -342,10 +217,7 @@ fn target(text: &Text, problems: &mut Problems) -> Option<(IpAddr, Option<u16>)>
         return Some((socket.ip(), Some(socket.port())));
     }
     problems
-        .error(
-            text.span,
-            format!("`{text}` is not ADDRESS or ADDRESS:PORT"),
-        )
+        .error(text.span, format!("`{text}` is not ADDRESS or ADDRESS:PORT"))
         .help("iptables takes addresses, not names; a port is 1 to 65535");
     None
 }

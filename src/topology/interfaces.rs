@@ -13,12 +13,7 @@ use crate::name::{IfName, NodeName};
 use crate::span::Sp;
 use crate::spec;
 
-pub(super) fn resolve(
-    lab: &spec::Lab,
-    lab_name: &str,
-    nodes: &mut IndexMap<NodeName, Node>,
-    problems: &mut Problems,
-) {
+pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<NodeName, Node>, problems: &mut Problems) {
     for (key, written) in &lab.nodes {
         let Some((name, _)) = nodes.get_key_value(key.value.as_str()) else {
             continue;
@@ -68,19 +63,12 @@ fn add_bridge(
     insert(nodes, node, &name, interface, key.span, problems);
     match written.ports.len() {
         0 => {
-            problems.warn(
-                key.span,
-                format!("bridge `{key}` has no ports: nothing is plugged into it"),
-            );
+            problems.warn(key.span, format!("bridge `{key}` has no ports: nothing is plugged into it"));
         }
         n if n > bridge::MOST_PORTS => {
-            let message = format!(
-                "bridge `{key}` has {n} ports; the kernel takes {} on one bridge",
-                bridge::MOST_PORTS
-            );
-            problems
-                .error(key.span, message)
-                .help("spread them over several bridges");
+            let message =
+                format!("bridge `{key}` has {n} ports; the kernel takes {} on one bridge", bridge::MOST_PORTS);
+            problems.error(key.span, message).help("spread them over several bridges");
         }
         _ => {}
     }
@@ -99,14 +87,8 @@ fn plug_ports(
         let Some(interface) = node.interfaces.get_mut(port.value.as_str()) else {
             let known = known.iter().map(String::as_str);
             problems
-                .error(
-                    port.span,
-                    format!("`{node_name}` has no interface `{port}` to plug into `{key}`"),
-                )
-                .help(
-                    did_you_mean(port, known)
-                        .unwrap_or(format!("a port is the `{node_name}` end of a link")),
-                );
+                .error(port.span, format!("`{node_name}` has no interface `{port}` to plug into `{key}`"))
+                .help(did_you_mean(port, known).unwrap_or(format!("a port is the `{node_name}` end of a link")));
             continue;
         };
         if matches!(interface.kind, Kind::Bridge(_)) {
@@ -121,10 +103,7 @@ fn plug_ports(
         }
         if let Some(first) = &interface.master {
             problems
-                .error(
-                    port.span,
-                    format!("`{port}` is plugged into `{}` already", first.value),
-                )
+                .error(port.span, format!("`{port}` is plugged into `{}` already", first.value))
                 .also(first.span, "here");
             continue;
         }
@@ -132,33 +111,20 @@ fn plug_ports(
     }
 }
 
-fn set(
-    node_name: &NodeName,
-    key: &Sp<String>,
-    settings: &spec::Interface,
-    node: &mut Node,
-    problems: &mut Problems,
-) {
+fn set(node_name: &NodeName, key: &Sp<String>, settings: &spec::Interface, node: &mut Node, problems: &mut Problems) {
     let known: Vec<String> = node.interfaces.keys().map(ToString::to_string).collect();
     let addresses = addresses(&settings.addresses, problems);
     let new_mac = settings.mac.as_ref().and_then(|m| mac(m, problems));
     let new_mtu = mtu(settings.mtu.as_ref(), problems);
     let Some(interface) = node.interfaces.get_mut(key.value.as_str()) else {
         let help = did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(|| {
-            format!(
-                "no link ends at `{node_name}:{key}`; interfaces of `{node_name}`: {}",
-                known.join(", ")
-            )
+            format!("no link ends at `{node_name}:{key}`; interfaces of `{node_name}`: {}", known.join(", "))
         });
-        problems
-            .error(key.span, format!("`{node_name}` has no interface `{key}`"))
-            .help(help);
+        problems.error(key.span, format!("`{node_name}` has no interface `{key}`")).help(help);
         return;
     };
     if matches!(interface.kind, Kind::Bridge(_)) {
-        problems
-            .error(key.span, format!("`{key}` is a bridge"))
-            .help("write its settings under `bridges`");
+        problems.error(key.span, format!("`{key}` is a bridge")).help("write its settings under `bridges`");
         return;
     }
     if matches!(interface.kind, Kind::Loopback)
@@ -170,13 +136,7 @@ fn set(
         && let Some(address) = addresses.first()
     {
         problems
-            .error(
-                address.span,
-                format!(
-                    "`{key}` is a port of `{}`: an address on it does not work",
-                    master.value
-                ),
-            )
+            .error(address.span, format!("`{key}` is a port of `{}`: an address on it does not work", master.value))
             .also(master.span, "plugged in here")
             .help(format!("put the address on `{}`", master.value));
     }
@@ -196,18 +156,11 @@ fn mtu(written: Option<&Sp<u32>>, problems: &mut Problems) -> Option<u32> {
 }
 
 fn addresses(written: &[Sp<String>], problems: &mut Problems) -> Vec<Sp<Address>> {
-    written
-        .iter()
-        .filter_map(|text| word(text, text.parse::<Address>(), problems))
-        .collect()
+    written.iter().filter_map(|text| word(text, text.parse::<Address>(), problems)).collect()
 }
 
 /// A parsed word with its place, or the problem at exactly that word.
-pub(super) fn word<T>(
-    text: &Sp<String>,
-    parsed: Result<T, WordError>,
-    problems: &mut Problems,
-) -> Option<Sp<T>> {
+pub(super) fn word<T>(text: &Sp<String>, parsed: Result<T, WordError>, problems: &mut Problems) -> Option<Sp<T>> {
     match parsed {
         Ok(value) => Some(Sp::new(value, text.span)),
         Err(e) => {
@@ -225,30 +178,18 @@ fn duplicates(node: &Node, problems: &mut Problems) {
             if matches!(interface.kind, Kind::Loopback) {
             } else if address.ip().is_loopback() {
                 problems
-                    .error(
-                        address.span,
-                        format!("`{}` is a loopback address", address.ip()),
-                    )
+                    .error(address.span, format!("`{}` is a loopback address", address.ip()))
                     .help("put it on `lo`");
             }
             if !address.ip().is_ipv4() && interface.mtu.is_some_and(|m| m < 1280) {
                 problems.error(
                     address.span,
-                    format!(
-                        "IPv6 needs an MTU of 1280; `{name}` has {}",
-                        interface.mtu.unwrap_or(0)
-                    ),
+                    format!("IPv6 needs an MTU of 1280; `{name}` has {}", interface.mtu.unwrap_or(0)),
                 );
             }
             if let Some((first, on)) = seen.insert(address.ip(), (address.span, name)) {
-                let same = if on == name {
-                    "listed twice".to_string()
-                } else {
-                    format!("on `{on}` already")
-                };
-                problems
-                    .error(address.span, format!("`{}` is {same}", address.ip()))
-                    .also(first, "first here");
+                let same = if on == name { "listed twice".to_string() } else { format!("on `{on}` already") };
+                problems.error(address.span, format!("`{}` is {same}", address.ip())).also(first, "first here");
             }
         }
     }

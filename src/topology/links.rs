@@ -16,10 +16,7 @@ pub(super) fn resolve(
     nodes: &mut IndexMap<NodeName, Node>,
     problems: &mut Problems,
 ) -> Vec<Link> {
-    lab.links
-        .iter()
-        .filter_map(|link| resolve_one(link, lab, lab_name, nodes, problems))
-        .collect()
+    lab.links.iter().filter_map(|link| resolve_one(link, lab, lab_name, nodes, problems)).collect()
 }
 
 fn resolve_one(
@@ -32,10 +29,7 @@ fn resolve_one(
     let span = link.endpoints.first().map(|e| e.span).unwrap_or_default();
     if link.endpoints.len() != 2 {
         problems
-            .error(
-                span,
-                format!("a link has two ends; this one has {}", link.endpoints.len()),
-            )
+            .error(span, format!("a link has two ends; this one has {}", link.endpoints.len()))
             .help("as in `endpoints: [red:eth0, blue:eth0]`; to connect more nodes, use a bridge");
         return None;
     }
@@ -48,18 +42,12 @@ fn resolve_one(
         problems.error(mtu.span, format!("mtu {mtu} is not from 68 to 65535"));
     }
     if !link.mac.is_empty() && link.mac.len() != 2 {
-        problems.error(
-            link.mac[0].span,
-            "`mac` takes two addresses, one for each end",
-        );
+        problems.error(link.mac[0].span, "`mac` takes two addresses, one for each end");
     }
     let macs: Vec<Option<Mac>> = link.mac.iter().map(|m| mac(m, problems)).collect();
     let (b, a) = (ends.pop()??, ends.pop()??);
     if a == b {
-        problems.error(
-            link.endpoints[1].span,
-            "both ends of the link are the same interface",
-        );
+        problems.error(link.endpoints[1].span, "both ends of the link are the same interface");
         return None;
     }
     for (i, (node, interface)) in [&a, &b].into_iter().enumerate() {
@@ -91,12 +79,7 @@ pub(super) fn insert(
 ) -> Option<()> {
     let interfaces = &mut nodes.get_mut(node)?.interfaces;
     if name == "lo" || is_fallback(name) {
-        problems
-            .error(
-                at,
-                format!("`{name}` is reserved: the kernel makes it by itself"),
-            )
-            .help("choose another name");
+        problems.error(at, format!("`{name}` is reserved: the kernel makes it by itself")).help("choose another name");
         return None;
     }
     if let Some(first) = interfaces.get(name) {
@@ -114,19 +97,13 @@ pub(super) fn mac(text: &Sp<String>, problems: &mut Problems) -> Option<Mac> {
     match text.parse() {
         Ok(mac) => Some(mac),
         Err(message) => {
-            problems
-                .error(text.span, message)
-                .help("02:00:00:00:00:01 is one that anybody may use");
+            problems.error(text.span, message).help("02:00:00:00:00:01 is one that anybody may use");
             None
         }
     }
 }
 
-fn end(
-    text: &Sp<String>,
-    nodes: &IndexMap<NodeName, Node>,
-    problems: &mut Problems,
-) -> Option<(NodeName, IfName)> {
+fn end(text: &Sp<String>, nodes: &IndexMap<NodeName, Node>, problems: &mut Problems) -> Option<(NodeName, IfName)> {
     let Some((node, interface)) = text.split_once(':') else {
         problems
             .error(text.span, format!("`{text}` is not a link end"))
@@ -137,23 +114,17 @@ fn end(
     let name = IfName::new(interface);
     if let Err(message) = &name {
         problems
-            .error(
-                text.span.narrow(&source, interface),
-                format!("`{interface}`: {message}"),
-            )
+            .error(text.span.narrow(&source, interface), format!("`{interface}`: {message}"))
             .help("an interface name is at most 15 letters, digits, `.`, `_` and `-`");
     }
     match nodes.get_key_value(node) {
         Some((node, _)) => Some((node.clone(), name.ok()?)),
         None => {
             let known = nodes.keys().map(NodeName::as_str);
-            let help = did_you_mean(node, known)
-                .unwrap_or_else(|| format!("add it under `nodes`, as in `{node}: {{}}`"));
+            let help =
+                did_you_mean(node, known).unwrap_or_else(|| format!("add it under `nodes`, as in `{node}: {{}}`"));
             problems
-                .error(
-                    text.span.narrow(&source, node),
-                    format!("link end `{text}`: there is no node `{node}`"),
-                )
+                .error(text.span.narrow(&source, node), format!("link end `{text}`: there is no node `{node}`"))
                 .help(help);
             None
         }

@@ -27,13 +27,7 @@ fn netns_names(topology: &Topology, problems: &mut Problems) {
     for (name, node) in &topology.nodes {
         if let Some(first) = seen.insert(&node.netns, node.span) {
             problems
-                .error(
-                    node.span,
-                    format!(
-                        "`{name}` and another node would share the namespace `{}`",
-                        node.netns
-                    ),
-                )
+                .error(node.span, format!("`{name}` and another node would share the namespace `{}`", node.netns))
                 .also(first, "the other");
         }
     }
@@ -46,21 +40,14 @@ fn isolated(name: &NodeName, node: &Node, problems: &mut Problems) {
 }
 
 fn forwarding(name: &NodeName, node: &Node, problems: &mut Problems) {
-    let with_address = node.interfaces.values().filter(|i| {
-        !matches!(i.kind, Kind::Loopback) && i.addresses.iter().any(|a| a.ip().is_ipv4())
-    });
-    let forwards = node
-        .sysctls
-        .iter()
-        .any(|s| s.path.ends_with("/forwarding") || s.path.ends_with("/ip_forward"));
+    let with_address = node
+        .interfaces
+        .values()
+        .filter(|i| !matches!(i.kind, Kind::Loopback) && i.addresses.iter().any(|a| a.ip().is_ipv4()));
+    let forwards = node.sysctls.iter().any(|s| s.path.ends_with("/forwarding") || s.path.ends_with("/ip_forward"));
     if with_address.count() > 1 && !forwards {
         problems
-            .warn(
-                node.span,
-                format!(
-                    "`{name}` has several networks, but forwarding is off: packets will not pass"
-                ),
-            )
+            .warn(node.span, format!("`{name}` has several networks, but forwarding is off: packets will not pass"))
             .help("add `sysctls: {net.ipv4.ip_forward: 1}`, or 0 to say that it is meant so");
     }
 }
@@ -73,10 +60,7 @@ fn gateways_exist(topology: &Topology, name: &NodeName, node: &Node, problems: &
                 || via.to_string().starts_with("fe80:");
             if topology.owner(via).is_none() && !proxied {
                 let span = route.span.narrow(&problems.source.text, &via.to_string());
-                problems.warn(
-                    span,
-                    format!("gateway {via} of `{name}`: no node has this address"),
-                );
+                problems.warn(span, format!("gateway {via} of `{name}`: no node has this address"));
             }
         }
     }
@@ -90,10 +74,7 @@ struct Segments<'t> {
 impl<'t> Segments<'t> {
     fn of(topology: &'t Topology) -> Self {
         let mut group = HashMap::new();
-        let all = topology
-            .nodes
-            .iter()
-            .flat_map(|(n, node)| node.interfaces.keys().map(move |i| (n, i)));
+        let all = topology.nodes.iter().flat_map(|(n, node)| node.interfaces.keys().map(move |i| (n, i)));
         for (i, key) in all.enumerate() {
             group.insert(key, i);
         }
@@ -120,10 +101,7 @@ impl<'t> Segments<'t> {
         if ga == gb {
             return false;
         }
-        self.group
-            .values_mut()
-            .filter(|g| **g == gb)
-            .for_each(|g| *g = ga);
+        self.group.values_mut().filter(|g| **g == gb).for_each(|g| *g = ga);
         true
     }
 }
@@ -177,16 +155,11 @@ fn segments(topology: &Topology, problems: &mut Problems) {
                 continue;
             };
             for address in &interface.addresses {
-                if let Some((other, first)) =
-                    seen.insert((group, address.ip()), (name, address.span))
-                {
+                if let Some((other, first)) = seen.insert((group, address.ip()), (name, address.span)) {
                     problems
                         .warn(
                             address.span,
-                            format!(
-                                "`{name}` and `{other}` share a wire and both have {}",
-                                address.ip()
-                            ),
+                            format!("`{name}` and `{other}` share a wire and both have {}", address.ip()),
                         )
                         .also(first, "the other");
                 }
@@ -209,40 +182,23 @@ fn cable(topology: &Topology, link: &super::Link, problems: &mut Problems) {
     let (Some(x), Some(y)) = (a.addresses.first(), b.addresses.first()) else {
         return;
     };
-    let shares = a.addresses.iter().any(|m| {
-        b.addresses
-            .iter()
-            .any(|n| m.net.contains(&n.ip()) || n.net.contains(&m.ip()))
-    });
+    let shares =
+        a.addresses.iter().any(|m| b.addresses.iter().any(|n| m.net.contains(&n.ip()) || n.net.contains(&m.ip())));
     let host = |n: &ipnet::IpNet| n.prefix_len() == n.max_prefix_len();
     if !shares && !host(&x.net) && !host(&y.net) {
         let ((one, _), (two, _)) = (&link.ends[0], &link.ends[1]);
         problems
-            .warn(
-                y.span,
-                format!(
-                    "`{one}` {} and `{two}` {} share a cable but no network",
-                    x.net, y.net
-                ),
-            )
+            .warn(y.span, format!("`{one}` {} and `{two}` {} share a cable but no network", x.net, y.net))
             .also(x.span, "the other end");
     }
     if a.mtu != b.mtu {
-        problems.warn(
-            b.span,
-            "the two ends of this cable have different MTUs: large packets get lost",
-        );
+        problems.warn(b.span, "the two ends of this cable have different MTUs: large packets get lost");
     }
 }
 
 /// A check that expects silence holds on an empty lab too. It needs somebody who gets through.
 fn unproven(topology: &Topology, problems: &mut Problems) {
-    let reached: Vec<_> = topology
-        .checks
-        .iter()
-        .filter_map(|c| c.kind.reached_target())
-        .map(|t| t.key)
-        .collect();
+    let reached: Vec<_> = topology.checks.iter().filter_map(|c| c.kind.reached_target()).map(|t| t.key).collect();
     for check in &topology.checks {
         let Some(target) = check.kind.blocked_target() else {
             continue;
@@ -252,10 +208,7 @@ fn unproven(topology: &Topology, problems: &mut Problems) {
             problems
                 .warn(
                     check.span,
-                    format!(
-                        "`{}` proves nothing: no node has the address, and no check reaches it",
-                        check.name
-                    ),
+                    format!("`{}` proves nothing: no node has the address, and no check reaches it", check.name),
                 )
                 .help("add a check that gets through to the same target from somewhere");
         }

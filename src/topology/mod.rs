@@ -186,10 +186,7 @@ impl Topology {
     pub fn owner(&self, ip: IpAddr) -> Option<(&NodeName, &IfName)> {
         self.nodes.iter().find_map(|(name, node)| {
             let has = |i: &Interface| i.addresses.iter().any(|a| a.ip() == ip);
-            node.interfaces
-                .iter()
-                .find(|(_, i)| has(i))
-                .map(|(dev, _)| (name, dev))
+            node.interfaces.iter().find(|(_, i)| has(i)).map(|(dev, _)| (name, dev))
         })
     }
 }
@@ -212,10 +209,6 @@ impl Node {
             .iter()
             .flat_map(|(name, i)| i.addresses.iter().map(move |a| format!("{} {name}", a.net)))
             .collect();
-        if list.is_empty() {
-            "it has no address at all".into()
-        } else {
-            list.join(", ")
-        }
+        if list.is_empty() { "it has no address at all".into() } else { list.join(", ") }
     }
 }

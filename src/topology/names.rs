@@ -13,9 +13,7 @@ const LONGEST_NETNS: usize = 200;
 
 pub(super) fn lab(lab: &spec::Lab, problems: &mut Problems) -> Option<LabName> {
     let Some(name) = &lab.name else {
-        problems
-            .error(Default::default(), "this lab has no name")
-            .help("add `name: my-lab` as the first line");
+        problems.error(Default::default(), "this lab has no name").help("add `name: my-lab` as the first line");
         return None;
     };
     match LabName::new(name) {
@@ -38,48 +36,25 @@ pub(super) fn netns_pattern(lab: &spec::Lab, problems: &mut Problems) -> String 
     let plain = pattern.replace("{lab}", "").replace("{node}", "");
     if !pattern.contains("{node}") {
         problems
-            .error(
-                pattern.span,
-                format!("netns `{pattern}` gives every node the same name"),
-            )
+            .error(pattern.span, format!("netns `{pattern}` gives every node the same name"))
             .help("put `{node}` into it, as in \"{node}\" or \"{lab}-{node}\"");
         return usual;
     }
-    if let Some(bad) = plain
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'))
-    {
-        problems.error(
-            pattern.span,
-            format!(
-                "character `{}` not allowed in a namespace name",
-                bad.escape_default()
-            ),
-        );
+    if let Some(bad) = plain.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
+        problems.error(pattern.span, format!("character `{}` not allowed in a namespace name", bad.escape_default()));
         return usual;
     }
     if pattern.starts_with(['.', '-']) {
-        problems.error(
-            pattern.span,
-            "a namespace name must start with a letter or digit",
-        );
+        problems.error(pattern.span, "a namespace name must start with a letter or digit");
         return usual;
     }
     pattern.value.clone()
 }
 
-pub(super) fn netns(
-    pattern: &str,
-    lab: &str,
-    node: &Sp<String>,
-    problems: &mut Problems,
-) -> String {
+pub(super) fn netns(pattern: &str, lab: &str, node: &Sp<String>, problems: &mut Problems) -> String {
     let name = pattern.replace("{lab}", lab).replace("{node}", node);
     if name.len() > LONGEST_NETNS {
-        problems.error(
-            node.span,
-            format!("the namespace name `{name}` has more than {LONGEST_NETNS} characters"),
-        );
+        problems.error(node.span, format!("the namespace name `{name}` has more than {LONGEST_NETNS} characters"));
     }
     name
 }

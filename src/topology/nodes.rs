@@ -10,11 +10,7 @@ use crate::name::{IfName, NodeName};
 use crate::span::{Sp, Span};
 use crate::spec;
 
-pub(super) fn resolve(
-    lab: &spec::Lab,
-    lab_name: &str,
-    problems: &mut Problems,
-) -> IndexMap<NodeName, Node> {
+pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, problems: &mut Problems) -> IndexMap<NodeName, Node> {
     let pattern = names::netns_pattern(lab, problems);
     let mut nodes = IndexMap::new();
     let mut host: Option<Span> = None;
@@ -33,10 +29,7 @@ pub(super) fn resolve(
             match host {
                 Some(first) => {
                     problems
-                        .error(
-                            key.span,
-                            format!("`{key}` is a second host; a lab has at most one"),
-                        )
+                        .error(key.span, format!("`{key}` is a second host; a lab has at most one"))
                         .also(first, "the first is here");
                 }
                 None => host = Some(key.span),
@@ -56,10 +49,7 @@ fn kind(written: Option<&Sp<String>>, problems: &mut Problems) -> bool {
         other => {
             problems
                 .error(kind.span, format!("there is no kind of node `{other}`"))
-                .help(
-                    did_you_mean(other, ["node", "host"])
-                        .unwrap_or("kinds are `node` and `host`".into()),
-                );
+                .help(did_you_mean(other, ["node", "host"]).unwrap_or("kinds are `node` and `host`".into()));
             false
         }
     }
@@ -67,23 +57,13 @@ fn kind(written: Option<&Sp<String>>, problems: &mut Problems) -> bool {
 
 /// A node with nothing but its `lo`, which is down in a new namespace: a node that cannot ping itself.
 fn empty(host: bool, netns: String, span: Span) -> Node {
-    let lo = Interface {
-        kind: Kind::Loopback,
-        addresses: Vec::new(),
-        mac: None,
-        mtu: None,
-        up: true,
-        master: None,
-        span,
-    };
+    let lo =
+        Interface { kind: Kind::Loopback, addresses: Vec::new(), mac: None, mtu: None, up: true, master: None, span };
     Node {
         host,
         netns,
         ipv6: false,
-        interfaces: IfName::new("lo")
-            .map(|name| (name, lo))
-            .into_iter()
-            .collect(),
+        interfaces: IfName::new("lo").map(|name| (name, lo)).into_iter().collect(),
         routes: Vec::new(),
         rules: Vec::new(),
         neighbors: Vec::new(),
@@ -111,10 +91,7 @@ pub(super) fn ipv6(lab: &spec::Lab, nodes: &mut IndexMap<NodeName, Node>, proble
             && let Some(span) = first_use(node)
         {
             problems
-                .error(
-                    span,
-                    format!("`{key}` has IPv6 switched off, but this needs it"),
-                )
+                .error(span, format!("`{key}` has IPv6 switched off, but this needs it"))
                 .help("write `ipv6: on` for the node, or leave it out");
         }
     }
@@ -122,24 +99,8 @@ pub(super) fn ipv6(lab: &spec::Lab, nodes: &mut IndexMap<NodeName, Node>, proble
 
 fn first_use(node: &Node) -> Option<Span> {
     let addresses = node.interfaces.values().flat_map(|i| &i.addresses);
-    let address = addresses
-        .filter(|a| !a.ip().is_ipv4())
-        .map(|a| a.span)
-        .next();
-    let route = || {
-        node.routes
-            .iter()
-            .find(|r| r.family() == Family::V6)
-            .map(|r| r.span)
-    };
-    let rule = || {
-        node.rules
-            .iter()
-            .find(|r| r.family == Family::V6)
-            .map(|r| r.span)
-    };
-    address
-        .or_else(route)
-        .or_else(rule)
-        .or_else(|| node.ip6tables.first().map(|l| l.span))
+    let address = addresses.filter(|a| !a.ip().is_ipv4()).map(|a| a.span).next();
+    let route = || node.routes.iter().find(|r| r.family() == Family::V6).map(|r| r.span);
+    let rule = || node.rules.iter().find(|r| r.family == Family::V6).map(|r| r.span);
+    address.or_else(route).or_else(rule).or_else(|| node.ip6tables.first().map(|l| l.span))
 }

@@ -2,9 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{
-    Topology, firewall, interfaces, links, lint, names, nodes, routing, services, sysctls,
-};
+use super::{Topology, firewall, interfaces, links, lint, names, nodes, routing, services, sysctls};
 use crate::check::{self, Check};
 use crate::error::{Problems, Result, did_you_mean};
 use crate::name::NodeName;
@@ -30,27 +28,15 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
     let name = names::lab(lab, problems);
     if lab.nodes.is_empty() && !problems.any_errors() {
         problems
-            .error(
-                lab.name.as_ref().map(|n| n.span).unwrap_or_default(),
-                "this lab has no nodes",
-            )
+            .error(lab.name.as_ref().map(|n| n.span).unwrap_or_default(), "this lab has no nodes")
             .help("add `nodes: {red: {}, blue: {}}`");
     }
     if lab.nodes.len() > names::MOST_NODES {
         let span = lab.nodes.keys().next().map(|k| k.span).unwrap_or_default();
-        problems.error(
-            span,
-            format!(
-                "{} nodes; the limit is {}",
-                lab.nodes.len(),
-                names::MOST_NODES
-            ),
-        );
+        problems.error(span, format!("{} nodes; the limit is {}", lab.nodes.len(), names::MOST_NODES));
         return None;
     }
-    let lab_name = name
-        .clone()
-        .map_or_else(|| "lab".to_string(), |n| n.to_string());
+    let lab_name = name.clone().map_or_else(|| "lab".to_string(), |n| n.to_string());
     let mut list = nodes::resolve(lab, &lab_name, problems);
     let cables = links::resolve(lab, &lab_name, &mut list, problems);
     interfaces::resolve(lab, &lab_name, &mut list, problems);
@@ -65,11 +51,7 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
     }
     nodes::ipv6(lab, &mut list, problems);
     let checks = checks(lab, &list, problems);
-    let text = |t: &Option<spec::Text>| {
-        t.as_ref()
-            .map(|t| t.value.trim().to_string())
-            .unwrap_or_default()
-    };
+    let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.trim().to_string()).unwrap_or_default();
     let topology = Topology {
         name: name?,
         title: text(&lab.title),
@@ -83,36 +65,18 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
     Some(topology)
 }
 
-fn checks(
-    lab: &spec::Lab,
-    nodes: &IndexMap<NodeName, super::Node>,
-    problems: &mut Problems,
-) -> Vec<Check> {
+fn checks(lab: &spec::Lab, nodes: &IndexMap<NodeName, super::Node>, problems: &mut Problems) -> Vec<Check> {
     lab.checks
         .iter()
         .filter_map(|written| {
             let kind = check::read(written, problems);
-            let within = written
-                .within
-                .as_ref()
-                .and_then(|w| check::duration(w, problems))
-                .unwrap_or(WITHIN);
+            let within = written.within.as_ref().and_then(|w| check::duration(w, problems)).unwrap_or(WITHIN);
             let node = check_node(written, nodes, problems)?;
             let kind = kind?;
             let made = || format!("{node}: {}", kind.by_hand());
-            let name = written
-                .name
-                .as_ref()
-                .map_or_else(made, |n| n.value.trim().to_string());
+            let name = written.name.as_ref().map_or_else(made, |n| n.value.trim().to_string());
             let hint = written.hint.as_ref().map(|h| h.value.trim().to_string());
-            Some(Check {
-                name,
-                node,
-                kind,
-                within,
-                hint,
-                span: written.any_span(),
-            })
+            Some(Check { name, node, kind, within, hint, span: written.any_span() })
         })
         .collect()
 }
@@ -124,16 +88,12 @@ fn check_node(
 ) -> Option<NodeName> {
     let node: &Sp<String> = match (&written.from, &written.on) {
         (Some(from), Some(on)) => {
-            problems
-                .error(on.span, "a check has `from` or `on`, not both")
-                .also(from.span, "`from` is here");
+            problems.error(on.span, "a check has `from` or `on`, not both").also(from.span, "`from` is here");
             return None;
         }
         (Some(node), None) | (None, Some(node)) => node,
         (None, None) => {
-            problems
-                .error(written.any_span(), "this check does not say where it runs")
-                .help("add `from: NODE`");
+            problems.error(written.any_span(), "this check does not say where it runs").help("add `from: NODE`");
             return None;
         }
     };
@@ -141,9 +101,7 @@ fn check_node(
         Some((name, _)) => Some(name.clone()),
         None => {
             let known = nodes.keys().map(NodeName::as_str);
-            problems
-                .error(node.span, format!("there is no node `{node}`"))
-                .maybe_help(did_you_mean(node, known));
+            problems.error(node.span, format!("there is no node `{node}`")).maybe_help(did_you_mean(node, known));
             None
         }
     }

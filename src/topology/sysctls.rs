@@ -56,32 +56,17 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Prob
     node.sysctls = list;
 }
 
-fn one(
-    key: &Sp<String>,
-    value: &Sp<String>,
-    node: &Node,
-    problems: &mut Problems,
-) -> Option<Sysctl> {
+fn one(key: &Sp<String>, value: &Sp<String>, node: &Node, problems: &mut Problems) -> Option<Sysctl> {
     if !key.starts_with("net.") && !key.starts_with("net/") {
         problems
-            .error(
-                key.span,
-                format!("`{key}`: only net.* keys belong to a namespace"),
-            )
+            .error(key.span, format!("`{key}`: only net.* keys belong to a namespace"))
             .help("another key would change the whole machine");
         return None;
     }
     let path = path(key, node);
     let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.');
-    if path
-        .split('/')
-        .any(|part| part.is_empty() || part == "." || part == "..")
-        || !path.chars().all(sane)
-    {
-        problems.error(
-            key.span,
-            format!("`{key}` is not the name of a kernel setting"),
-        );
+    if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") || !path.chars().all(sane) {
+        problems.error(key.span, format!("`{key}` is not the name of a kernel setting"));
         return None;
     }
     let value_text = value.trim();
@@ -90,25 +75,16 @@ fn one(
         return None;
     }
     let last = path.rsplit('/').next().unwrap_or_default();
-    let numeric = matches!(
-        last,
-        "ip_forward" | "rp_filter" | "proxy_arp" | "forwarding" | "disable_ipv6" | "route_localnet"
-    );
+    let numeric =
+        matches!(last, "ip_forward" | "rp_filter" | "proxy_arp" | "forwarding" | "disable_ipv6" | "route_localnet");
     if numeric && value_text.parse::<i32>().is_err() {
-        problems
-            .error(
-                value.span,
-                format!("`{key}` takes a number, not `{value_text}`"),
-            )
-            .help("0 is off, 1 is on");
+        problems.error(value.span, format!("`{key}` takes a number, not `{value_text}`")).help("0 is off, 1 is on");
         return None;
     }
     if !KNOWN.contains(&last)
         && let Some(help) = did_you_mean(last, KNOWN.iter().copied())
     {
-        problems
-            .error(key.span, format!("there is no kernel setting `{key}`"))
-            .help(help);
+        problems.error(key.span, format!("there is no kernel setting `{key}`")).help(help);
         return None;
     }
     let interface = about(&path);
@@ -117,19 +93,12 @@ fn one(
     {
         let known = node.interfaces.keys().map(IfName::as_str);
         problems
-            .error(
-                key.span,
-                format!("`{key}` speaks of interface `{name}`, which this node does not have"),
-            )
+            .error(key.span, format!("`{key}` speaks of interface `{name}`, which this node does not have"))
             .maybe_help(did_you_mean(name, known));
         return None;
     }
     let interface = interface.and_then(|name| IfName::new(&name).ok());
-    Some(Sysctl {
-        path,
-        value: value_text.split_whitespace().collect::<Vec<_>>().join("\t"),
-        interface,
-    })
+    Some(Sysctl { path, value: value_text.split_whitespace().collect::<Vec<_>>().join("\t"), interface })
 }
 
 /// `net.ipv4.conf.vxlan.calico.rp_filter` → `net/ipv4/conf/vxlan.calico/rp_filter`: an interface's own dots stay.
@@ -137,27 +106,15 @@ fn path(key: &str, node: &Node) -> String {
     if key.contains('/') {
         return key.to_string();
     }
-    for table in [
-        "net.ipv4.conf.",
-        "net.ipv6.conf.",
-        "net.ipv4.neigh.",
-        "net.ipv6.neigh.",
-    ] {
+    for table in ["net.ipv4.conf.", "net.ipv6.conf.", "net.ipv4.neigh.", "net.ipv6.neigh."] {
         let Some(rest) = key.strip_prefix(table) else {
             continue;
         };
         let dotted = node.interfaces.keys().filter(|name| name.contains('.'));
-        let mut fitting = dotted.filter(|name| {
-            rest.strip_prefix(name.as_str())
-                .is_some_and(|r| r.starts_with('.'))
-        });
+        let mut fitting = dotted.filter(|name| rest.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('.')));
         if let Some(name) = fitting.next() {
             let setting = &rest[name.len() + 1..];
-            return format!(
-                "{}{name}/{}",
-                table.replace('.', "/"),
-                setting.replace('.', "/")
-            );
+            return format!("{}{name}/{}", table.replace('.', "/"), setting.replace('.', "/"));
         }
     }
     key.replace('.', "/")
@@ -167,9 +124,7 @@ fn path(key: &str, node: &Node) -> String {
 fn about(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
-        ["net", "ipv4" | "ipv6", "conf" | "neigh", name, _]
-            if !matches!(*name, "all" | "default") =>
-        {
+        ["net", "ipv4" | "ipv6", "conf" | "neigh", name, _] if !matches!(*name, "all" | "default") => {
             Some((*name).to_string())
         }
         _ => None,
