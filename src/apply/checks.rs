@@ -19,8 +19,8 @@ use super::running::Running;
 use super::{ground, status};
 use crate::check::{Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
 use crate::error::{Error, Result, did_you_mean};
+use crate::kernel::Refusal;
 use crate::kernel::process::{self, Session};
-use crate::kernel::{Linux, Refusal};
 use crate::plan::At;
 use crate::topology::Topology;
 
@@ -342,9 +342,4 @@ fn echo(to: SocketAddr, timeout: Duration) -> SocketSeen {
         Ok(()) => SocketSeen::Open,
         Err(e) => judge_error(&e),
     }
-}
-
-/// A kernel for callers that only look; kept here so that `cli` needs none.
-pub fn kernel() -> Result<Linux> {
-    Linux::new(std::path::Path::new(ground::FOLDER)).map_err(|r| Error::machine(r.to_string()))
 }

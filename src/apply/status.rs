@@ -8,7 +8,7 @@ use super::journal::Entry;
 use super::running::{self, Running};
 use super::{ground, up};
 use crate::error::{Error, Result};
-use crate::kernel::{Kernel, Linux};
+use crate::kernel::Linux;
 use crate::state::{Drift, diff};
 
 /// How a lab is.

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::checks;
+use super::ground;
 use crate::error::{Error, Result};
-use crate::kernel::View;
+use crate::kernel::{Linux, View};
 use crate::plan::At;
 
 /// A node and what it has.
@@ -20,7 +20,8 @@ pub struct NodeView {
 
 /// Looks at nodes.
 pub fn view(nodes: &[At]) -> Result<Vec<NodeView>> {
-    let mut kernel = checks::kernel()?;
+    let logs = std::path::Path::new(ground::FOLDER);
+    let mut kernel = Linux::new(logs).map_err(|r| Error::machine(r.to_string()))?;
     let mut views = Vec::new();
     for at in nodes {
         let view = kernel.view(at).map_err(|r| Error::machine(format!("cannot look at `{}`", at.node)).cause(r))?;

@@ -25,7 +25,6 @@ pub use observe::{MachineView, View};
 pub use probe::lacks_kind;
 
 use crate::plan::{Before, Done, Op, Plan, Undo};
-use crate::state::State;
 
 /// A machine on which plans are carried out.
 pub trait Kernel {
@@ -35,8 +34,6 @@ pub trait Kernel {
     fn perform(&mut self, plan: &Plan, op: &Op) -> Result<Done, Refusal>;
     /// Takes one thing back; absent is success. Says what it left alone, and why.
     fn take_back(&mut self, undo: &Undo) -> Result<(), Refusal>;
-    /// What the nodes of a plan have.
-    fn observe(&mut self, plan: &Plan) -> Result<State, Refusal>;
 }
 
 /// The kernel (or a program that speaks for it) said no.

@@ -1,0 +1,86 @@
+//! Reading back what nodes have.
+
+use super::*;
+
+impl Linux {
+    /// What of the machine's own network a lab could collide with.
+    pub fn observe_machine(&mut self) -> Result<observe::MachineView, Refusal> {
+        observe::machine(self.socket(&None)?)
+    }
+
+    pub(super) fn observe_node(&mut self, at: &At, wanted: &NodeState) -> Result<Option<NodeState>, Refusal> {
+        if let Some(name) = &at.netns {
+            // A learner may have dropped the name and made it anew: never trust an old file.
+            self.forget_namespace(name);
+            let Some(file) = netns::open(name)? else {
+                return Ok(None);
+            };
+            // The name may stand for another namespace than ours by now.
+            if let Some(made) = self.identities.get(name)
+                && *made != netns::identity(&self.diver, &file)?
+            {
+                return Ok(None);
+            }
+        }
+        let mut state = observe::node(self.socket(&at.netns)?, wanted)?;
+        let paths: Vec<String> = wanted.sysctls.keys().cloned().collect();
+        let families: Vec<Family> = wanted.firewall.keys().copied().collect();
+        let (sysctls, shown) = self.within(&at.netns, move || {
+            let shown: Vec<(Family, Result<Vec<String>, Refusal>)> =
+                families.into_iter().map(|f| (f, firewall::shown(f))).collect();
+            (observe::sysctls(&paths), shown)
+        })?;
+        state.sysctls = sysctls;
+        // A kernel without IPv6 has it off all the same.
+        for (path, value) in wanted.sysctls.iter().filter(|(p, _)| p.starts_with("net/ipv6/")) {
+            state.sysctls.entry(path.clone()).or_insert_with(|| value.clone());
+        }
+        for (family, shown) in shown {
+            let mut lines = shown?;
+            if let Some(mark) = wanted.machine.then_some("netlab:") {
+                lines.retain(|l| l.contains(mark));
+            }
+            state.firewall.insert(family, lines);
+        }
+        for (node, service) in self.services.keys().filter(|(n, _)| *n == *at.node).cloned().collect::<Vec<_>>() {
+            let process = self.services[&(node, service.clone())];
+            state.services.insert(service, process::alive(process));
+        }
+        Ok(Some(state))
+    }
+
+    /// What the nodes of a plan have.
+    pub fn observe(&mut self, plan: &Plan) -> Result<State, Refusal> {
+        let wanted = expect(plan);
+        let mut state = State::default();
+        for at in &plan.nodes {
+            let Some(want) = wanted.nodes.get(at.node.as_str()) else {
+                continue;
+            };
+            if let Some(node) = self.observe_node(at, want)? {
+                state.nodes.insert(at.node.to_string(), node);
+            }
+        }
+        Ok(state)
+    }
+
+    /// What a node has, in lines as `ip` prints them; nothing when its namespace is gone.
+    pub fn view(&mut self, at: &At) -> Result<Option<observe::View>, Refusal> {
+        let inside = match &at.netns {
+            Some(name) => {
+                let Some(file) = netns::open(name)? else {
+                    return Ok(None);
+                };
+                process::inside(&HashSet::from([file.metadata()?.ino()]))
+            }
+            None => process::marked_any(),
+        };
+        let mut view = observe::view(self.socket(&at.netns)?)?;
+        view.programs = inside.iter().map(|pid| format!("{pid} {}", process::title(*pid))).collect();
+        view.firewall = self.within(&at.netns, || {
+            let families = [Family::V4, Family::V6];
+            families.iter().filter_map(|f| firewall::shown(*f).ok()).flatten().collect::<Vec<_>>()
+        })?;
+        Ok(Some(view))
+    }
+}

@@ -1,0 +1,78 @@
+//! What `repair` does beside repeating steps: taking away what was added, turning back what was changed.
+
+use super::*;
+
+impl Linux {
+    /// Takes away what a learner added by hand; inside the lab's own namespaces only.
+    pub fn remove_extra(&mut self, at: &At, item: &crate::state::Item) -> Result<(), Refusal> {
+        use crate::state::Item;
+        let bad = |e: crate::ip::WordError| Refusal::new(e.message);
+        match item {
+            Item::Address(dev, address) => {
+                let address: crate::ip::Address = address.parse().map_err(bad)?;
+                let index = self.index(&at.netns, dev)?;
+                self.socket(&at.netns)?.one(Message::DelAddress(messages::address(&address, index)), 0)
+            }
+            Item::Route(route) => {
+                let route: crate::ip::Route = route.parse().map_err(bad)?;
+                let message = self.route(at, &route)?;
+                self.socket(&at.netns)?.one(Message::DelRoute(message), 0)
+            }
+            Item::Rule(rule) => {
+                let rule: crate::ip::Rule = rule.parse().map_err(bad)?;
+                self.socket(&at.netns)?.one(Message::DelRule(messages::rule(&rule)), 0)
+            }
+            Item::Neighbor(neighbor) => {
+                let neighbor: crate::ip::Neighbor = neighbor.parse().map_err(bad)?;
+                let index = self.index(&at.netns, &neighbor.dev)?;
+                self.socket(&at.netns)?.one(Message::DelNeighbour(messages::neighbor(&neighbor, index)), 0)
+            }
+            Item::Property(dev, property) => self.reset_property(at, dev, property),
+            Item::Netns | Item::Link(_) | Item::Sysctl(_) | Item::Firewall(..) | Item::Service(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn reset_property(&mut self, at: &At, dev: &str, property: &str) -> Result<(), Refusal> {
+        let index = self.index(&at.netns, dev)?;
+        let link = LinkUnspec::new_with_index(index);
+        let link = match property {
+            "master" => link.nocontroller(),
+            "state" => link.down(),
+            _ => return Ok(()),
+        };
+        self.socket(&at.netns)?.one(Message::SetLink(link.build()), 0)
+    }
+
+    /// Gives a link its MAC and MTU back.
+    pub fn reset_link(&mut self, at: &At, dev: &str, mac: Option<Mac>, mtu: Option<u32>) -> Result<(), Refusal> {
+        let index = self.index(&at.netns, dev)?;
+        let mut link = LinkUnspec::new_with_index(index);
+        if let Some(mac) = mac {
+            link = link.address(mac.0.to_vec());
+        }
+        if let Some(mtu) = mtu {
+            link = link.mtu(mtu);
+        }
+        self.socket(&at.netns)?.one(Message::SetLink(link.build()), 0)
+    }
+
+    /// Deletes one link by name; absent is success.
+    pub fn delete_link(&mut self, netns: &Option<String>, dev: &str) -> Result<(), Refusal> {
+        self.forget(netns);
+        let Ok(index) = self.index(netns, dev) else {
+            return Ok(());
+        };
+        let message = Message::DelLink(LinkUnspec::new_with_index(index).build());
+        let deleted = absent_is_fine(self.socket(netns)?.one(message, 0));
+        self.forget(netns);
+        deleted
+    }
+
+    /// Empties the tables of a lab namespace before they are loaded again.
+    pub fn flush_firewall(&mut self, at: &At, family: Family) -> Result<(), Refusal> {
+        if at.netns.is_none() {
+            return Ok(());
+        }
+        self.within(&at.netns, move || firewall::flush(family))?
+    }
+}

@@ -1,0 +1,209 @@
+//! Taking back, with proof that it is ours.
+
+use super::*;
+
+impl Linux {
+    /// Takes one thing back; absent is success.
+    pub(super) fn undo(&mut self, undo: &Undo) -> Result<(), Refusal> {
+        match undo {
+            Undo::EndProcesses { netns, identity } => {
+                self.end_processes(netns, identity.as_ref())?;
+                self.reap();
+                Ok(())
+            }
+            Undo::EndMarked { mark, process } => {
+                let process = *process;
+                let find = || {
+                    let mut found = process::marked(mark);
+                    found.extend(process.filter(|p| process::alive(*p)).map(|p| p.pid));
+                    found.retain(|pid| process::started(*pid).is_some());
+                    found
+                };
+                let ended = process::end(find).map_err(|left| still_running(&left));
+                self.reap();
+                ended
+            }
+            Undo::DeleteRules { family, lines, tables_before } => {
+                let (family, lines, before) = (*family, lines.clone(), tables_before.clone());
+                self.within(&None, move || firewall::delete(family, &lines, before.as_deref()))?
+            }
+            Undo::DeleteRoute { route } => {
+                let at = machine_at(route)?;
+                match self.route(&at, route) {
+                    Ok(message) => absent_is_fine(self.socket(&None)?.one(Message::DelRoute(message), 0)),
+                    // Its interface is gone, and the route went with it.
+                    Err(_) => Ok(()),
+                }
+            }
+            Undo::DeleteRule { rule } => {
+                absent_is_fine(self.socket(&None)?.one(Message::DelRule(messages::rule(rule)), 0))
+            }
+            Undo::DeleteNeighbor { neighbor } => {
+                self.machine_dev_request(&neighbor.dev, |i| Message::DelNeighbour(messages::neighbor(neighbor, i)))
+            }
+            Undo::DeleteAddress { dev, address } => {
+                self.machine_dev_request(dev, |i| Message::DelAddress(messages::address(address, i)))
+            }
+            Undo::RestoreSysctls { path, set, before } => {
+                let (path, set, before) = (path.clone(), set.clone(), before.clone());
+                self.within(&None, move || sysctl::restore(&path, &set, &before))?
+            }
+            Undo::DeleteLinks { group, macs } => self.delete_group(&None, *group, Some(macs)),
+            Undo::DeleteLinksIn { netns, identity, group } => match self.ours(netns, identity.as_ref()) {
+                Ok(Some(file)) => {
+                    self.forget_namespace(netns);
+                    self.namespaces.insert(netns.clone(), file);
+                    self.delete_group(&Some(netns.clone()), *group, None)
+                }
+                // Somebody else's, or gone: said when the namespace itself is dropped.
+                Ok(None) | Err(_) => Ok(()),
+            },
+            Undo::DropNetns { netns, identity } => {
+                let ours = self.ours(netns, identity.as_ref())?;
+                self.forget_namespace(netns);
+                if ours.is_some() || is_placeholder(netns, identity.is_none()) {
+                    drop(ours);
+                    netns::remove(netns)?;
+                }
+                Ok(())
+            }
+            Undo::RemoveFile { netns, name } => remove_file(netns.as_deref(), name),
+        }
+    }
+
+    /// A namespace by name, if it is still the one that was made.
+    pub(super) fn ours(&mut self, name: &str, identity: Option<&Identity>) -> Result<Option<File>, Refusal> {
+        let Some(file) = netns::open(name)? else {
+            return Ok(None);
+        };
+        let actual = netns::identity(&self.diver, &file)?;
+        match identity {
+            Some(identity) if *identity == actual => Ok(Some(file)),
+            Some(_) => Err(Refusal::new(format!(
+                "{} is another namespace than the one that netlab made; left alone",
+                netns::path(name).display()
+            ))),
+            // Being made when netlab died: ours if nobody has done anything in it.
+            None => {
+                let links = self.diver.within(Some(&file), Netlink::open)??;
+                let mut links = links;
+                let strangers = observe::links(&mut links)?
+                    .into_iter()
+                    .any(|l| l.name != "lo" && !crate::link::is_fallback(&l.name));
+                let inode = file.metadata()?.ino();
+                if strangers || !process::inside(&HashSet::from([inode])).is_empty() {
+                    return Err(Refusal::new(format!(
+                        "{} is in use by somebody else; left alone",
+                        netns::path(name).display()
+                    )));
+                }
+                Ok(Some(file))
+            }
+        }
+    }
+
+    pub(super) fn end_processes(&mut self, name: &str, identity: Option<&Identity>) -> Result<(), Refusal> {
+        // The name may be gone while programs still hold the namespace: the inode finds them.
+        let inode = match (self.ours(name, identity), identity) {
+            (Ok(Some(file)), _) => file.metadata()?.ino(),
+            (Ok(None), Some(identity)) => identity.inode,
+            (Ok(None), None) => return Ok(()),
+            (Err(refusal), _) => return Err(refusal),
+        };
+        let cookie = identity.map(|i| i.cookie);
+        let find = || {
+            let mut found = process::inside(&HashSet::from([inode]));
+            if netns::open(name).is_ok_and(|f| f.is_none()) {
+                // Without the name only the cookie tells our namespace from a new one with the same inode.
+                found.retain(|pid| self.same_namespace(*pid, cookie));
+            }
+            found
+        };
+        process::end(find).map_err(|left| still_running(&left))
+    }
+
+    pub(super) fn same_namespace(&self, pid: i32, cookie: Option<u64>) -> bool {
+        let Ok(file) = File::open(format!("/proc/{pid}/ns/net")) else {
+            return false;
+        };
+        netns::identity(&self.diver, &file).is_ok_and(|i| cookie.is_none_or(|c| c == i.cookie))
+    }
+
+    pub(super) fn delete_group(
+        &mut self,
+        netns: &Option<String>,
+        group: u32,
+        only: Option<&[Mac]>,
+    ) -> Result<(), Refusal> {
+        let socket = self.socket(netns)?;
+        let ours = observe::links(socket)?
+            .into_iter()
+            .filter(|l| l.group == group && only.is_none_or(|macs| l.mac.is_some_and(|mac| macs.contains(&mac))));
+        let ours: Vec<_> = ours.collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let deleted = if only.is_none() {
+            // One message for all: the kernel waits for its readers once, not once per link.
+            let mut message = LinkMessage::default();
+            message.attributes.push(LinkAttribute::Group(group));
+            socket.one(Message::DelLink(message), 0)
+        } else {
+            let requests = ours.iter().map(|l| (Message::DelLink(LinkUnspec::new_with_index(l.index).build()), 0));
+            // A cable's second end goes with its first.
+            let answers = socket.request(requests.collect());
+            answers.into_iter().find(|a| matches!(a, Err(r) if r.errno != libc::ENODEV)).unwrap_or(Ok(()))
+        };
+        self.forget(netns);
+        match deleted {
+            Err(refusal) if refusal.errno == libc::ENODEV => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(super) fn machine_dev_request(&mut self, dev: &str, make: impl FnOnce(u32) -> Message) -> Result<(), Refusal> {
+        let Ok(index) = self.index(&None, dev) else {
+            return Ok(());
+        };
+        absent_is_fine(self.socket(&None)?.one(make(index), 0))
+    }
+}
+
+fn still_running(pids: &[i32]) -> Refusal {
+    let list: Vec<String> = pids.iter().map(|pid| format!("{pid} ({})", process::title(*pid))).collect();
+    Refusal::new(format!("these processes do not end: {}", list.join(", ")))
+}
+
+/// A name that was being made (or whose namespace a learner unmounted) is an empty file of root's, mounted on nothing.
+fn is_placeholder(name: &str, _unfinished: bool) -> bool {
+    let Ok(meta) = netns::path(name).symlink_metadata() else {
+        return false;
+    };
+    meta.is_file() && meta.len() == 0 && meta.uid() == nix::unistd::geteuid().as_raw()
+}
+
+fn machine_at(_route: &crate::ip::Route) -> Result<At, Refusal> {
+    let node = crate::name::NodeName::new("host").map_err(Refusal::new)?;
+    Ok(At { node, netns: None })
+}
+
+fn remove_file(netns: Option<&str>, name: &str) -> Result<(), Refusal> {
+    let Some(netns) = netns else { return Ok(()) };
+    let path = file_path(netns, name);
+    match std::fs::remove_file(&path) {
+        Err(e) if !matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Err(Refusal::from(e).about(path.display()));
+        }
+        _ => {}
+    }
+    // The folders up to the namespace's own, where nobody else has put anything.
+    let top = Path::new(netns::ETC).join(netns);
+    let mut folder = path.parent();
+    while let Some(at) = folder.filter(|f| f.starts_with(&top)) {
+        if std::fs::remove_dir(at).is_err() {
+            break;
+        }
+        folder = at.parent();
+    }
+    Ok(())
+}

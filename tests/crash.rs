@@ -1,0 +1,109 @@
+//! Every lab, both modes, every stop point, on the machine in memory: what the journal says is enough to leave the
+//! machine as it was. Needs no rights and takes a moment; `tests/kernel.rs` does the same for real.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use netlab::apply::journal::{self, FORMAT, Header, Journal, PlanHead};
+use netlab::apply::{down, up};
+use netlab::kernel::fake::{Fails, Fake};
+use netlab::labs;
+use netlab::plan::{Mode, Op, Outcome, Plan, build};
+use netlab::topology::{self, Topology};
+
+fn all() -> Vec<(Topology, Plan)> {
+    let load = |lab: &labs::BuiltIn| topology::load(lab.source()).unwrap().0;
+    let both = |t: Topology| [Mode::Isolated, Mode::OnHost].map(|mode| (t.clone(), build(&t, mode)));
+    labs::ALL.iter().map(load).flat_map(both).collect()
+}
+
+/// A lab on the machine in memory, stopped somewhere; then taken down from what its journal says.
+fn stopped(topology: &Topology, plan: &Plan, fails: Fails) -> (Fake, Vec<String>) {
+    let folder = tempfolder();
+    let header = Header {
+        format: FORMAT,
+        boot_id: String::new(),
+        at: 0,
+        user: "root".into(),
+        file: None,
+        source: topology.source.clone(),
+        on_host: plan.machine().is_some(),
+        plan: PlanHead::of(plan),
+    };
+    let mut journal = Journal::create(&folder, &header, plan).unwrap();
+    let mut machine = Fake::failing(fails);
+    let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
+    let result = up::carry_out(&mut machine, plan, &mut journal, &mut outcomes, topology, &mut |_| {});
+    assert_eq!(result.is_ok(), fails == Fails::Never);
+    // What netlab knew is gone with it: only the file is left.
+    let entry = journal::read(&folder).unwrap().unwrap();
+    let left = down::take_back(&mut machine, entry.plan.as_ref().unwrap(), &entry.outcomes);
+    std::fs::remove_dir_all(&folder).unwrap();
+    (machine, left.iter().map(|(_, refusal)| refusal.to_string()).collect())
+}
+
+fn tempfolder() -> std::path::PathBuf {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("netlab-crash-{}-{n}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn stopped_anywhere_nothing_is_left() {
+    let mut points = 0;
+    for (topology, plan) in all() {
+        for n in 0..plan.steps.len() {
+            for fails in [Fails::Before(n), Fails::After(n)] {
+                let (machine, left) = stopped(&topology, &plan, fails);
+                assert_eq!(left, Vec::<String>::new(), "{} {fails:?}", plan.lab);
+                assert_eq!(machine.picture(), Fake::default().picture(), "{} {fails:?}", plan.lab);
+                points += 1;
+            }
+        }
+    }
+    assert!(points > 300, "only {points} stop points");
+}
+
+#[test]
+fn a_whole_lab_leaves_nothing() {
+    for (topology, plan) in all() {
+        let (machine, left) = stopped(&topology, &plan, Fails::Never);
+        assert!(left.is_empty());
+        assert_eq!(machine.picture(), Fake::default().picture(), "{}", plan.lab);
+    }
+}
+
+#[test]
+fn a_namespace_that_somebody_else_made_in_place_of_ours_stays() {
+    let (topology, plan) = all().remove(0);
+    let mut machine = Fake::default();
+    let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
+    let folder = tempfolder();
+    let header = Header {
+        format: FORMAT,
+        boot_id: String::new(),
+        at: 0,
+        user: "root".into(),
+        file: None,
+        source: topology.source.clone(),
+        on_host: false,
+        plan: PlanHead::of(&plan),
+    };
+    let mut journal = Journal::create(&folder, &header, &plan).unwrap();
+    up::carry_out(&mut machine, &plan, &mut journal, &mut outcomes, &topology, &mut |_| {}).unwrap();
+    machine.replace_namespace("red");
+    let left = down::take_back(&mut machine, &plan, &outcomes);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(machine.picture().0, ["red"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_plan_is_the_same_every_time() {
+    for (a, b) in all().into_iter().zip(all()) {
+        assert_eq!(a.1, b.1);
+        assert!(a.1.steps.iter().all(|s| a.1.nodes.contains(s.op.at())));
+        assert!(a.1.steps.iter().filter(|s| matches!(s.op, Op::AddNetns { .. })).count() >= 2);
+    }
+}

@@ -1,0 +1,18 @@
+//! What the root-level tests stand on: throw-away machines, and pictures of them.
+//!
+//! [`host`] makes a machine of a test's own, [`snapshot`] says what is on it, [`labs`] are the lab files that only tests
+//! need. Nothing here knows what a test is about.
+
+pub mod host;
+pub mod labs;
+pub mod snapshot;
+
+use std::path::PathBuf;
+
+pub use host::{Host, Ran};
+pub use snapshot::Snapshot;
+
+/// The netlab under test.
+pub fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_netlab"))
+}
