@@ -55,8 +55,12 @@ impl Snapshot {
             }
             let _ = writeln!(text, "  {section}");
             let (old, new): (BTreeSet<_>, BTreeSet<_>) = (before.iter().collect(), after.iter().collect());
-            before.iter().filter(|l| !new.contains(l)).for_each(|l| drop(writeln!(text, "    - {l}")));
-            after.iter().filter(|l| !old.contains(l)).for_each(|l| drop(writeln!(text, "    + {l}")));
+            for line in before.iter().filter(|l| !new.contains(l)) {
+                let _ = writeln!(text, "    - {line}");
+            }
+            for line in after.iter().filter(|l| !old.contains(l)) {
+                let _ = writeln!(text, "    + {line}");
+            }
             if old == new {
                 let _ = writeln!(text, "    the same lines in another order or number");
             }

@@ -1,0 +1,26 @@
+//! Tests on the real kernel: each on a throw-away machine of its own, each ending with the proof that nothing is left.
+//!
+//! They need root. Without it they are skipped, loudly; with `NETLAB_REQUIRE=all` they fail instead. `support/host.rs`
+//! says how a machine is made; to look at one by hand:
+//! `unshare --mount --net --pid --fork --mount-proc sh -c 'mount -t tmpfs tmpfs /run; exec sh'`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+#[path = "kernel/broken.rs"]
+mod broken;
+#[path = "kernel/exec.rs"]
+mod exec;
+#[path = "kernel/harness.rs"]
+mod harness;
+#[path = "kernel/interrupted.rs"]
+mod interrupted;
+#[path = "kernel/life.rs"]
+mod life;
+#[path = "kernel/oracle.rs"]
+mod oracle;
+#[path = "kernel/refused.rs"]
+mod refused;
+#[path = "kernel/several.rs"]
+mod several;

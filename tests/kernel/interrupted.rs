@@ -1,0 +1,237 @@
+//! netlab is ended in the worst moments. `down` afterwards finds everything, and leaves nothing.
+//!
+//! The moments: right before each step, right after it while the journal has not heard of it, between the plan and its
+//! first step, between any two things that `down` takes back, and anywhere at all.
+
+use std::time::Duration;
+
+use crate::support::{Host, Snapshot};
+
+/// A lab as `up` takes it, and which steps are tried: every `stride`-th.
+struct Sweep {
+    host: Host,
+    before: Snapshot,
+    words: &'static [&'static str],
+    stride: usize,
+}
+
+impl Sweep {
+    fn of(words: &'static [&'static str], stride: usize) -> Option<Sweep> {
+        let host = Host::new()?;
+        host.furnish();
+        let before = host.snapshot();
+        Some(Sweep { host, before, words, stride })
+    }
+
+    fn up(&self) -> Vec<&'static str> {
+        ["up"].iter().chain(self.words).copied().collect()
+    }
+
+    fn down(&self) -> [&'static str; 2] {
+        ["down", self.words[0]]
+    }
+
+    fn at_each_step(&self, place: &str, action: &str, then: impl Fn(&str)) {
+        for n in (0..self.host.steps(self.words)).step_by(self.stride) {
+            then(&format!("{place}:{n}={action}"));
+        }
+    }
+
+    #[track_caller]
+    fn nothing_left(&self, when: &str) {
+        self.host.assert_as(&self.before, format!("{when} {:?}", self.words));
+    }
+
+    fn killed_on_the_way_up(&self, place: &str) {
+        self.at_each_step(place, "kill", |point| {
+            self.host.netlab_failing(point, self.up()).killed();
+            self.host.netlab(self.down()).success();
+            self.nothing_left(point);
+        });
+    }
+
+    fn failed_on_the_way_up(&self) {
+        self.at_each_step("up", "error", |point| {
+            let failed = self.host.netlab_failing(point, self.up()).exits(3);
+            failed.says("failpoint").says("nothing is left");
+            self.nothing_left(point);
+        });
+    }
+
+    fn killed_on_the_way_down(&self) {
+        for n in 0.. {
+            self.host.netlab(self.up()).success();
+            let point = format!("down:{n}=kill");
+            let down = self.host.netlab_failing(&point, self.down());
+            if down.code == Some(0) {
+                assert!(n > 3, "{down}");
+                self.nothing_left(&point);
+                return;
+            }
+            down.killed();
+            self.host.netlab(self.down()).success();
+            self.nothing_left(&point);
+        }
+    }
+}
+
+macro_rules! sweeps {
+    ($($name:ident: $words:expr, every $stride:expr;)*) => {$(
+        mod $name {
+            use super::Sweep;
+
+            #[test]
+            fn killed_before_a_step_down_leaves_nothing() {
+                let Some(sweep) = Sweep::of(&$words, $stride) else { return };
+                sweep.killed_on_the_way_up("up");
+            }
+
+            #[test]
+            fn killed_after_a_step_that_is_not_on_record_down_leaves_nothing() {
+                let Some(sweep) = Sweep::of(&$words, $stride) else { return };
+                sweep.killed_on_the_way_up("done");
+            }
+
+            #[test]
+            fn refused_at_a_step_up_itself_leaves_nothing() {
+                let Some(sweep) = Sweep::of(&$words, $stride) else { return };
+                sweep.failed_on_the_way_up();
+            }
+
+            #[test]
+            fn killed_on_the_way_down_a_second_down_leaves_nothing() {
+                let Some(sweep) = Sweep::of(&$words, $stride) else { return };
+                sweep.killed_on_the_way_down();
+            }
+        }
+    )*};
+}
+
+sweeps! {
+    nat_lab: ["nat-lab"], every 1;
+    nat_lab_on_host: ["nat-lab", "--on-host"], every 1;
+    bridge_lab_on_host: ["bridge-lab", "--on-host"], every 4;
+    veth_lab: ["veth-lab"], every 4;
+}
+
+#[test]
+fn killed_around_the_journal_down_leaves_nothing() {
+    let Some(sweep) = Sweep::of(&["nat-lab"], 1) else { return };
+    sweep.host.netlab_failing("journal=kill", sweep.up()).killed();
+    sweep.host.netlab(sweep.down()).success();
+    sweep.nothing_left("killed when the plan was written");
+    sweep.host.netlab(sweep.up()).success();
+    sweep.host.netlab_failing("cleared=kill", sweep.down()).killed();
+    sweep.host.netlab(sweep.down()).success();
+    sweep.nothing_left("killed when all was gone but the journal");
+}
+
+#[test]
+fn something_that_cannot_be_taken_back_is_named_and_a_second_down_takes_it() {
+    let Some(sweep) = Sweep::of(&["nat-lab", "--on-host"], 1) else { return };
+    for n in 0.. {
+        sweep.host.netlab(sweep.up()).success();
+        let point = format!("down:{n}=error");
+        let down = sweep.host.netlab_failing(&point, sweep.down());
+        if down.code == Some(0) {
+            assert!(n > 3, "{down}");
+            break;
+        }
+        down.exits(5).says("failpoint").says("netlab down nat-lab");
+        sweep.host.netlab(sweep.down()).success();
+        sweep.nothing_left(&point);
+    }
+    sweep.nothing_left("down without a failpoint left");
+}
+
+#[test]
+fn killed_at_any_moment_down_leaves_nothing() {
+    let Some(sweep) = Sweep::of(&["nat-lab"], 1) else { return };
+    killed_at_any_moment(&sweep, 30);
+}
+
+#[test]
+fn killed_at_any_moment_on_the_machine_down_leaves_nothing() {
+    let Some(sweep) = Sweep::of(&["nat-lab", "--on-host"], 1) else { return };
+    killed_at_any_moment(&sweep, 30);
+}
+
+/// The same moments in every run: what fails can be repeated.
+fn killed_at_any_moment(sweep: &Sweep, times: u32) {
+    let mut seed: u32 = 20_241_121;
+    for n in 0..times {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let moment = Duration::from_micros(u64::from(seed >> 8) % 60_000);
+        let seconds = moment.as_secs_f64();
+        let command = |words: &[&str]| format!("netlab {} & p=$!; sleep {seconds}; kill -9 $p; wait $p || true", words.join(" "));
+        sweep.host.sh(&command(&sweep.up()));
+        if n % 3 == 2 {
+            sweep.host.sh(&command(&sweep.down()));
+        }
+        sweep.host.netlab(sweep.down()).success();
+        sweep.nothing_left(&format!("killed after {moment:?} (number {n})"));
+    }
+}
+
+#[test]
+fn up_after_an_interrupted_up_cleans_up_first_and_succeeds() {
+    for words in [&["nat-lab"][..], &["nat-lab", "--on-host"]] {
+        let Some(sweep) = Sweep::of(words, 5) else { return };
+        sweep.at_each_step("done", "kill", |point| {
+            sweep.host.netlab_failing(point, sweep.up()).killed();
+            sweep.host.netlab(["status", words[0]]).exits(1).says("half up");
+            sweep.host.netlab(sweep.up()).success().says("interrupted").says("is up");
+            sweep.host.netlab(["status", words[0]]).success().says("as it should be");
+            sweep.host.netlab(sweep.down()).success();
+            sweep.nothing_left(point);
+        });
+    }
+}
+
+#[test]
+fn up_after_an_interrupted_down_succeeds() {
+    let Some(sweep) = Sweep::of(&["nat-lab"], 1) else { return };
+    for n in [0, 3, 6] {
+        sweep.host.netlab(sweep.up()).success();
+        sweep.host.netlab_failing(&format!("down:{n}=kill"), sweep.down()).killed();
+        sweep.host.netlab(sweep.up()).success().says("interrupted").says("is up");
+        sweep.host.netlab(["check", "nat-lab", "--only", "blue reaches the outside"]).success();
+        sweep.host.netlab(sweep.down()).success();
+        sweep.nothing_left("a second up after half a down");
+    }
+}
+
+#[test]
+fn ctrl_c_takes_everything_back() {
+    for words in [&["nat-lab"][..], &["nat-lab", "--on-host"]] {
+        let Some(sweep) = Sweep::of(words, 7) else { return };
+        sweep.at_each_step("up", "interrupt", |point| {
+            sweep.host.netlab_failing(point, sweep.up()).exits(130).says("interrupted").says("nothing is left");
+            sweep.nothing_left(point);
+        });
+    }
+}
+
+#[test]
+fn a_real_ctrl_c_at_any_moment_leaves_all_or_nothing() {
+    let Some(sweep) = Sweep::of(&["nat-lab"], 1) else { return };
+    for moment in [5, 10, 15, 20, 25, 30, 35, 40] {
+        let up = format!("netlab up nat-lab & p=$!; sleep 0.0{moment:02}; kill -TERM $p; wait $p");
+        let ended = sweep.host.sh(&up);
+        if ended.code == Some(0) {
+            // It was done before the signal came.
+            sweep.host.netlab(["status"]).success();
+            sweep.host.netlab(["down"]).success();
+        }
+        sweep.nothing_left(&format!("stopped after {moment} ms: {ended}"));
+    }
+}
+
+#[test]
+fn keep_leaves_what_was_done_and_down_takes_it() {
+    let Some(sweep) = Sweep::of(&["nat-lab", "--keep"], 1) else { return };
+    sweep.host.netlab_failing("up:30=error", sweep.up()).exits(3).says("kept");
+    sweep.host.sh("test -e /run/netns/red").success();
+    sweep.host.netlab(sweep.down()).success();
+    sweep.nothing_left("--keep");
+}
