@@ -25,7 +25,7 @@ macro_rules! built_in {
     };
 }
 
-built_in!["veth-lab", "bridge-lab", "nat-lab"];
+built_in!["veth-lab", "bridge-lab", "nat-lab", "pod-lab", "vxlan-lab"];
 
 /// The lab of that name.
 pub fn find(name: &str) -> Option<&'static BuiltIn> {

@@ -127,26 +127,26 @@ fn users(topology: &Topology) -> Result<()> {
     Ok(())
 }
 
-/// Whether the kernel has the kinds of links that the lab uses.
+/// Whether the kernel has the kinds of links that the lab uses. veth and bridge are asked by making them: they are
+/// nearly everywhere, and a question costs more than they do.
 fn kinds(topology: &Topology) -> Result<()> {
-    let mut wanted: BTreeMap<&'static str, crate::span::Span> = BTreeMap::new();
-    for node in topology.nodes.values() {
-        for interface in node.interfaces.values() {
-            if !matches!(interface.kind, Kind::Loopback) {
-                wanted.entry(interface.kind.word()).or_insert(interface.span);
-            }
+    let mut wanted: BTreeMap<&'static str, (Kind, crate::span::Span)> = BTreeMap::new();
+    for interface in topology.nodes.values().flat_map(|node| node.interfaces.values()) {
+        if !matches!(interface.kind, Kind::Loopback | Kind::Veth | Kind::Bridge(_)) {
+            wanted.entry(interface.kind.word()).or_insert_with(|| (interface.kind.clone(), interface.span));
         }
     }
-    for (kind, span) in wanted {
-        if crate::kernel::lacks_kind(kind) {
-            return Err(Error::machine(format!("this kernel cannot make links of kind `{kind}`"))
-                .place(&topology.source, span, "needed here")
-                .help(format!(
-                    "load the module (`modprobe {kind}`), or use a machine whose kernel has it; nothing was changed"
-                )));
-        }
+    if wanted.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let lacking = crate::kernel::lacking(wanted.values().map(|(kind, _)| kind.clone()).collect());
+    let Some(first) = lacking.first() else { return Ok(()) };
+    let names: Vec<&str> = lacking.iter().map(Kind::word).collect();
+    let span = wanted.get(first.word()).map(|(_, span)| *span).unwrap_or_default();
+    Err(Error::machine(format!("this kernel cannot make links of kind {}", names.join(", ")))
+        .place(&topology.source, span, "needed here")
+        .note("nothing was changed")
+        .help(format!("load the module (`modprobe {}`), or use a machine whose kernel has it", names.join(" "))))
 }
 
 /// Names that netlab is about to take.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, shell_words};
+use super::{NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, shell_words, unexpected};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -27,7 +27,9 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Cur
     let url = written.curl.as_ref()?;
     let good = url.starts_with("http://") || url.starts_with("https://");
     if !good || url.contains(char::is_whitespace) {
-        problems.error(url.span, format!("`{url}` is not an http URL")).help("as in http://192.168.15.2/");
+        let bare = !url.contains("://") && !url.contains(char::is_whitespace) && !url.is_empty();
+        let help = if bare { format!("did you mean `http://{url}`?") } else { "as in `http://192.168.15.2/`".into() };
+        problems.error(url.span, format!("`{url}` is not an http URL")).help(help);
         return None;
     }
     let mut options = Vec::new();
@@ -65,15 +67,18 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
         Expect::Properties(p) => {
             let saw = p.server_saw.as_ref().map(|s| s.value.clone());
             let (status, body) = (p.status.as_ref().map(|s| s.value), p.body.as_ref().map(|b| b.value.clone()));
+            if let Some(wrong) = p.status.as_ref().filter(|s| !(100..=599).contains(&s.value)) {
+                problems.error(wrong.span, format!("status {wrong} is not from 100 to 599")).help("as in `200`");
+                return None;
+            }
             if status.is_some() || body.is_some() || saw.is_some() {
                 return Some(Expected::Answer { status, body, saw });
             }
         }
         Expect::List(_) => {}
     }
-    problems
-        .error(expect.span, "a curl cannot expect this")
-        .help("expect `ok`, `blocked`, `refused`, `timeout`, or `{status: 200, body: TEXT, server-saw: ADDRESS}`");
+    let help = "expect `ok`, `blocked`, `refused`, `timeout`, or `{status: 200, body: TEXT, server-saw: ADDRESS}`";
+    unexpected(expect, &["ok", "blocked", "refused", "timeout"], help, problems);
     None
 }
 

@@ -31,7 +31,13 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Dns
     let name = written.dns.as_ref()?;
     let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.is_empty() || name.starts_with('-') || !name.chars().all(sane) {
-        problems.error(name.span, format!("`{name}` is not a name that can be looked up"));
+        problems
+            .error(name.span, format!("`{name}` is not a name that can be looked up"))
+            .help("as in `blue.example`: letters, digits, `.`, `-` and `_`");
+        return None;
+    }
+    if let Some(server) = written.server.as_ref().filter(|s| s.is_empty() || s.starts_with('-') || !s.chars().all(host)) {
+        problems.error(server.span, format!("`{server}` is not a name server")).help("write its address");
         return None;
     }
     let expect = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
@@ -42,12 +48,17 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Dns
         Some((Expect::Word(word), _)) if word == "ok" => Expected::Answers(Vec::new()),
         Some((Expect::Word(word), _)) => Expected::Answers(vec![word.clone()]),
         Some((Expect::Properties(_), span)) => {
-            problems.error(span, "a dns check expects addresses, `nxdomain` or `timeout`");
+            problems.error(span, "this check cannot expect this").help("expect addresses, `nxdomain` or `timeout`");
             return None;
         }
     };
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.clone());
     Some(Dns { name: name.value.clone(), server: text(&written.server), record: text(&written.record), expect })
+}
+
+/// A character of an address or a name.
+fn host(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':')
 }
 
 impl Dns {

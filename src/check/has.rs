@@ -28,7 +28,11 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Has
     let lines = written.has.as_ref()?;
     let words = |line: &spec::Text| line.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some(empty) = lines.iter().find(|l| l.trim().is_empty()) {
-        problems.error(empty.span, "an empty line is always there");
+        problems.error(empty.span, "an empty line is always there").help("delete it");
+    }
+    if lines.is_empty() {
+        let span = written.on.as_ref().or(written.from.as_ref()).map(|t| t.span).unwrap_or_default();
+        problems.error(span, "`has` has no lines").help("as in `has: [default via 10.0.0.1]`");
     }
     let present = expect_word(written, &[("present", true), ("absent", false)], true, problems)?;
     Some(Has { lines: lines.iter().map(words).collect(), present })

@@ -18,9 +18,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::error::{Problems, did_you_mean};
+use crate::ip::WordError;
 use crate::name::NodeName;
 use crate::span::{Sp, Span};
-use crate::spec;
+use crate::spec::{self, Holes};
 
 /// A check that can be run.
 #[derive(Debug, Clone)]
@@ -338,17 +339,26 @@ pub(crate) const SILENCE: &str =
 pub(crate) const NO_ROUTE: &str = "there is no route to it (`ip route get ADDRESS` says the same)";
 
 /// Reads the kind's own words of a check; the rest (`name`, `from`, …) is the caller's.
-pub fn read(written: &spec::Check, problems: &mut Problems) -> Option<Kind> {
-    let present = kinds_present(written);
-    let span = written.any_span();
-    match present.as_slice() {
+pub fn read(written: &Sp<spec::Check>, holes: &Holes, problems: &mut Problems) -> Option<Kind> {
+    match kinds_present(written).as_slice() {
         [] => {
-            problems.error(span, "this check does not say what to do").help(format!("add one of {}", KINDS.join(", ")));
+            if !holes.any(written.span, KINDS) {
+                problems
+                    .error(place(written), "this check does not say what to do")
+                    .help(format!("add one of {}", KINDS.join(", ")));
+            }
             None
         }
         [(kind, _)] => {
-            let (known, read) = reader(kind);
+            let (known, properties, read) = reader(kind);
             reject_options(written, kind, known, problems);
+            let expect = written.expect.as_ref();
+            if expect.is_some_and(|e| holes.inside(e.span)) || holes.any(written.span, &["expect", kind]) {
+                return None;
+            }
+            if reject_properties(expect, kind, properties, problems) {
+                return None;
+            }
             read(written, problems)
         }
         [(first, _), (second, at), ..] => {
@@ -360,21 +370,32 @@ pub fn read(written: &spec::Check, problems: &mut Problems) -> Option<Kind> {
     }
 }
 
+/// Whether a check says what to do.
+pub fn has_kind(written: &spec::Check) -> bool {
+    !kinds_present(written).is_empty()
+}
+
+/// Where a check stands: at its name, if it has one.
+pub fn place(written: &Sp<spec::Check>) -> Span {
+    written.name.as_ref().map_or(written.span, |name| name.span)
+}
+
 const KINDS: &[&str] = &["ping", "curl", "tcp", "udp", "dns", "route", "has", "path", "run"];
 
 type Read = fn(&spec::Check, &mut Problems) -> Option<Kind>;
 
-fn reader(kind: &str) -> (&'static [&'static str], Read) {
+/// The options that a kind takes, the properties that it can expect, and what reads it.
+fn reader(kind: &str) -> (&'static [&'static str], &'static [&'static str], Read) {
     match kind {
-        "ping" => (ping::OPTIONS, |w, p| ping::read(w, p).map(Kind::Ping)),
-        "curl" => (curl::OPTIONS, |w, p| curl::read(w, p).map(Kind::Curl)),
-        "tcp" => (&[], |w, p| tcp::read(w, p).map(Kind::Tcp)),
-        "udp" => (&[], |w, p| udp::read(w, p).map(Kind::Udp)),
-        "dns" => (dns::OPTIONS, |w, p| dns::read(w, p).map(Kind::Dns)),
-        "route" => (route::OPTIONS, |w, p| route::read(w, p).map(Kind::Route)),
-        "has" => (&[], |w, p| has::read(w, p).map(Kind::Has)),
-        "path" => (&[], |w, p| path::read(w, p).map(Kind::Path)),
-        _ => (&[], |w, p| run::read(w, p).map(Kind::Run)),
+        "ping" => (ping::OPTIONS, &["ttl", "mtu", "loss"], |w, p| ping::read(w, p).map(Kind::Ping)),
+        "curl" => (curl::OPTIONS, &["status", "body", "server-saw"], |w, p| curl::read(w, p).map(Kind::Curl)),
+        "tcp" => (&[], &[], |w, p| tcp::read(w, p).map(Kind::Tcp)),
+        "udp" => (&[], &[], |w, p| udp::read(w, p).map(Kind::Udp)),
+        "dns" => (dns::OPTIONS, &[], |w, p| dns::read(w, p).map(Kind::Dns)),
+        "route" => (route::OPTIONS, &[], |w, p| route::read(w, p).map(Kind::Route)),
+        "has" => (&[], &[], |w, p| has::read(w, p).map(Kind::Has)),
+        "path" => (&[], &[], |w, p| path::read(w, p).map(Kind::Path)),
+        _ => (&[], &["exit", "stdout"], |w, p| run::read(w, p).map(Kind::Run)),
     }
 }
 
@@ -408,13 +429,47 @@ fn reject_options(written: &spec::Check, kind: &str, known: &[&str], problems: &
     }
 }
 
-impl spec::Check {
-    /// Some place of this check, for messages about all of it.
-    pub fn any_span(&self) -> Span {
-        let texts = [&self.name, &self.from, &self.on];
-        let named = texts.into_iter().flatten().next().map(|t| t.span);
-        named.or_else(|| kinds_present(self).first().map(|(_, span)| *span)).unwrap_or_default()
+/// Reports properties that the kind cannot expect; the kind itself speaks about a kind of expectation that it lacks.
+fn reject_properties(
+    expect: Option<&Sp<spec::Expect>>,
+    kind: &str,
+    known: &[&str],
+    problems: &mut Problems,
+) -> bool {
+    let Some(spec::Expect::Properties(properties)) = expect.map(|e| &e.value).filter(|_| !known.is_empty()) else {
+        return false;
+    };
+    let wrong: Vec<_> = properties.written().into_iter().filter(|(name, _)| !known.contains(name)).collect();
+    for (name, span) in &wrong {
+        problems
+            .error(*span, format!("a `{kind}` check cannot expect `{name}`"))
+            .help(format!("it can expect {}", known.join(", ")));
     }
+    !wrong.is_empty()
+}
+
+impl spec::Properties {
+    fn written(&self) -> Vec<(&'static str, Span)> {
+        fn at<T>(value: &Option<Sp<T>>) -> Option<Span> {
+            value.as_ref().map(|v| v.span)
+        }
+        [
+            ("status", at(&self.status)),
+            ("body", at(&self.body)),
+            ("server-saw", at(&self.server_saw)),
+            ("ttl", at(&self.ttl)),
+            ("loss", at(&self.loss)),
+            ("mtu", at(&self.mtu)),
+            ("exit", at(&self.exit)),
+            ("stdout", at(&self.stdout)),
+        ]
+        .into_iter()
+        .filter_map(|(name, span)| Some((name, span?)))
+        .collect()
+    }
+}
+
+impl spec::Check {
 
     fn options(&self) -> Vec<(&'static str, Span)> {
         fn at<T>(value: &Option<Sp<T>>) -> Option<Span> {
@@ -451,7 +506,9 @@ pub fn duration(text: &spec::Text, problems: &mut Problems) -> Option<Duration> 
     match millis {
         Some(ms) if (1..=600_000).contains(&ms) => Some(Duration::from_millis(ms)),
         _ => {
-            problems.error(text.span, format!("`{text}` is not a time from 1ms to 600s")).help("as in `5s` or `200ms`");
+            let bare = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let help = if bare { format!("did you mean `{text}s`?") } else { "as in `5s` or `200ms`".into() };
+            problems.error(text.span, format!("`{text}` is not a time from 1ms to 600s")).help(help);
             None
         }
     }
@@ -462,37 +519,37 @@ fn expect_word<T: Copy>(written: &spec::Check, words: &[(&str, T)], usual: T, pr
     let Some(expect) = &written.expect else {
         return Some(usual);
     };
-    let names = words.iter().map(|(word, _)| *word);
-    let spec::Expect::Word(word) = &expect.value else {
-        problems.error(expect.span, format!("expected one of {}", names.collect::<Vec<_>>().join(", ")));
-        return None;
-    };
-    if let Some((_, value)) = words.iter().find(|(name, _)| name == word) {
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let word = if let spec::Expect::Word(word) = &expect.value { word.as_str() } else { "" };
+    if let Some((_, value)) = words.iter().find(|(name, _)| *name == word) {
         return Some(*value);
     }
-    problems
-        .error(expect.span, format!("`{word}` cannot be expected here"))
-        .help(did_you_mean(word, names.clone()).unwrap_or(format!("one of {}", names.collect::<Vec<_>>().join(", "))));
+    unexpected(expect, &names, &format!("expect one of {}", names.join(", ")), problems);
     None
+}
+
+/// Reports an `expect` that the kind does not know: `words` are those that it does, `help` says all that it can.
+fn unexpected(expect: &Sp<spec::Expect>, words: &[&str], help: &str, problems: &mut Problems) {
+    let (what, near) = match &expect.value {
+        spec::Expect::Word(word) => (format!("`{word}`"), did_you_mean(word, words.iter().copied())),
+        spec::Expect::List(_) => ("a list".to_string(), None),
+        spec::Expect::Properties(_) => ("this".to_string(), None),
+    };
+    problems.error(expect.span, format!("this check cannot expect {what}")).help(near.unwrap_or(help.to_string()));
 }
 
 /// `ADDRESS:PORT`.
 fn socket_address(text: &spec::Text, problems: &mut Problems) -> Option<SocketAddr> {
-    match text.parse() {
-        Ok(SocketAddr::V4(a)) if a.port() > 0 => Some(SocketAddr::V4(a)),
-        Ok(SocketAddr::V6(a)) if a.port() > 0 => Some(SocketAddr::V6(a)),
-        _ => {
-            problems
-                .error(text.span, format!("`{text}` is not ADDRESS:PORT"))
-                .help("as in 192.168.15.2:80 or [fd00::2]:80; names are for `curl` and `dns`");
-            None
-        }
-    }
+    said(text, crate::ip::parse_socket(text), problems)
 }
 
 fn ip(text: &spec::Text, problems: &mut Problems) -> Option<IpAddr> {
-    match crate::ip::parse_ip(text) {
-        Ok(ip) => Some(ip),
+    said(text, crate::ip::parse_ip(text), problems)
+}
+
+fn said<T>(text: &spec::Text, parsed: Result<T, WordError>, problems: &mut Problems) -> Option<T> {
+    match parsed {
+        Ok(value) => Some(value),
         Err(e) => {
             problems.error(text.span, e.message).maybe_help(e.help);
             None

@@ -17,7 +17,10 @@ pub struct Path {
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Path> {
     let to = ip(written.path.as_ref()?, problems);
     let hops = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
-        Some((Expect::List(list), _)) => list.iter().filter_map(|t| ip(t, problems)).collect::<Vec<_>>(),
+        Some((Expect::List(list), _)) => {
+            let hops: Vec<Option<IpAddr>> = list.iter().map(|t| ip(t, problems)).collect();
+            hops.into_iter().collect::<Option<Vec<IpAddr>>>()?
+        }
         Some((Expect::Word(_) | Expect::Properties(_), span)) => {
             problems
                 .error(span, "a path check expects the list of hops")
@@ -32,8 +35,11 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Pat
             return None;
         }
     };
-    if hops.len() > 30 {
-        problems.error(written.any_span(), "a path has 30 hops at most");
+    if !(1..=30).contains(&hops.len()) {
+        let span = written.expect.as_ref().map(|e| e.span).unwrap_or_default();
+        problems
+            .error(span, format!("a path of {} hops", hops.len()))
+            .help("write 1 to 30 addresses, the target last");
         return None;
     }
     Some(Path { to: to?, hops })

@@ -1,10 +1,12 @@
 //! `ping: ADDRESS`: an ICMP echo, by the real `ping`.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{NO_ROUTE, Output, Probe, SILENCE, Seen, Target, Verdict, ip, shell_words};
+use super::{NO_ROUTE, Output, Probe, SILENCE, Seen, Target, Verdict, ip, shell_words, unexpected};
 use crate::error::Problems;
+use crate::span::Sp;
 use crate::spec::{self, Expect};
 
 pub(super) const OPTIONS: &[&str] = &["size", "df", "count", "ttl", "source"];
@@ -35,11 +37,10 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Pin
     if let Some(size) = written.size.as_ref().filter(|s| s.value > 65_507) {
         problems.error(size.span, format!("size {size} is more than the 65507 bytes that fit a packet"));
     }
-    if let Some(count) = written.count.as_ref().filter(|c| !(1..=1000).contains(&c.value)) {
-        problems.error(count.span, format!("count {count} is not from 1 to 1000"));
-    }
-    if let Some(ttl) = written.ttl.as_ref().filter(|t| !(1..=255).contains(&t.value)) {
-        problems.error(ttl.span, format!("ttl {ttl} is not from 1 to 255"));
+    for (what, value, range) in [("count", &written.count, 1..=1000), ("ttl", &written.ttl, 1..=255)] {
+        if let Some(value) = value {
+            in_range(what, value, range, problems);
+        }
     }
     let expect = expected(written, problems);
     let count = match &expect {
@@ -67,27 +68,46 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
             "blocked" => return Some(Expected::Blocked),
             _ => {}
         },
-        Expect::Properties(p) => {
-            if let Some(ttl) = &p.ttl {
-                return Some(Expected::Ttl(ttl.value));
+        Expect::Properties(p) => match [p.ttl.is_some(), p.mtu.is_some(), p.loss.is_some()].iter().filter(|b| **b).count() {
+            0 => {}
+            1 => return property(p, problems),
+            _ => {
+                problems.error(expect.span, "a ping looks at one thing").help("make it several checks");
+                return None;
             }
-            if let Some(mtu) = &p.mtu {
-                return Some(Expected::Mtu(mtu.value));
-            }
-            if let Some(loss) = &p.loss {
-                let below = loss.strip_prefix('<');
-                let number = below.unwrap_or(loss).trim().strip_suffix('%').and_then(|n| n.parse::<f64>().ok());
-                if let Some(number) = number {
-                    return Some(Expected::Loss(number, below.is_some()));
-                }
-            }
-        }
+        },
         Expect::List(_) => {}
     }
-    problems
-        .error(expect.span, "a ping cannot expect this")
-        .help("expect `ok`, `blocked`, `{ttl: 62}`, `{mtu: 1480}` or `{loss: \"<50%\"}`");
+    let help = "expect `ok`, `blocked`, `{ttl: 62}`, `{mtu: 1480}` or `{loss: \"<50%\"}`";
+    unexpected(expect, &["ok", "blocked"], help, problems);
     None
+}
+
+/// The one property that a ping looks at.
+fn property(p: &spec::Properties, problems: &mut Problems) -> Option<Expected> {
+    if let Some(ttl) = &p.ttl {
+        return in_range("ttl", ttl, 1..=255, problems).then_some(Expected::Ttl(ttl.value));
+    }
+    if let Some(mtu) = &p.mtu {
+        return in_range("mtu", mtu, 68..=65_535, problems).then_some(Expected::Mtu(mtu.value));
+    }
+    let loss = p.loss.as_ref()?;
+    let below = loss.strip_prefix('<');
+    let number = below.unwrap_or(loss).trim().strip_suffix('%').and_then(|n| n.parse::<f64>().ok());
+    let Some(number) = number.filter(|n| (0.0..=100.0).contains(n)) else {
+        problems.error(loss.span, format!("`{loss}` is not a share of packets")).help("as in `0%` or `\"<50%\"`");
+        return None;
+    };
+    Some(Expected::Loss(number, below.is_some()))
+}
+
+fn in_range(what: &str, value: &Sp<u32>, range: RangeInclusive<u32>, problems: &mut Problems) -> bool {
+    let good = range.contains(&value.value);
+    if !good {
+        let (first, last) = (range.start(), range.end());
+        problems.error(value.span, format!("{what} {value} is not from {first} to {last}"));
+    }
+    good
 }
 
 impl Ping {

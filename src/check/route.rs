@@ -32,8 +32,19 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Rou
         },
         None => String::new(),
     };
+    if let Some(mark) = written.mark.as_ref().filter(|m| !is_mark(m)) {
+        problems.error(mark.span, format!("`{mark}` is not a firewall mark")).help("as in `1` or `0x1`");
+        return None;
+    }
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.clone());
     Some(RouteGet { to: to?, source: text(&written.source), mark: text(&written.mark), expect })
+}
+
+fn is_mark(text: &str) -> bool {
+    match text.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).is_ok(),
+        None => text.parse::<u32>().is_ok(),
+    }
 }
 
 impl RouteGet {

@@ -17,7 +17,8 @@ pub struct Run {
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Run> {
     let argv: Vec<String> = written.run.as_ref()?.iter().map(|w| w.value.clone()).collect();
     if argv.first().is_none_or(String::is_empty) {
-        problems.error(written.any_span(), "`run` has no program").help("as in `run: [ip, route]`");
+        let span = written.run.iter().flatten().next().or(written.from.as_ref()).or(written.on.as_ref());
+        problems.error(span.map(|t| t.span).unwrap_or_default(), "`run` has no program").help("as in `run: [ip, route]`");
         return None;
     }
     let (exit, stdout) = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
@@ -26,7 +27,7 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Run
             (p.exit.as_ref().map_or(0, |e| e.value), p.stdout.as_ref().map(|s| s.value.clone()))
         }
         Some((Expect::Word(_) | Expect::List(_), span)) => {
-            problems.error(span, "a run check expects `{exit: 0, stdout: TEXT}`");
+            problems.error(span, "this check cannot expect this").help("expect `{exit: 0, stdout: TEXT}`");
             return None;
         }
     };

@@ -127,7 +127,7 @@ impl FromStr for Line {
             Some("-N" | "--new-chain") => Verb::NewChain,
             Some("-P" | "--policy") => Verb::Policy,
             other => {
-                let word = other.unwrap_or_default();
+                let word = other.ok_or_else(|| WordError::new("", "the firewall line is empty").help("delete it"))?;
                 return Err(WordError::new(word, format!("`{word}` cannot start a firewall line"))
                     .help("a line is `[-t TABLE] -A|-I CHAIN rule`, `-N CHAIN` or `-P CHAIN ACCEPT|DROP`, as iptables-save prints it"));
             }

@@ -4,6 +4,7 @@
 //! a lab or a kernel. Start with [`route`].
 
 pub mod address;
+pub mod fdb;
 pub mod iptables;
 pub mod mac;
 pub mod neighbor;
@@ -12,11 +13,12 @@ pub mod rule;
 mod words;
 
 pub use address::Address;
+pub use fdb::Fdb;
 pub use mac::Mac;
 pub use neighbor::Neighbor;
 pub use route::Route;
 pub use rule::Rule;
-pub use words::{WordError, parse_ip, parse_net, shell_quote};
+pub use words::{WordError, parse_ip, parse_net, parse_port, parse_socket, shell_quote};
 
 use serde::{Deserialize, Serialize};
 

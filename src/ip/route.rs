@@ -264,6 +264,7 @@ impl FromStr for Route {
             Ok(action) => (action, words.value()?),
             Err(_) => (Action::Unicast, first),
         };
+        begins_well(first, line)?;
         // `default` takes its family from the gateway, which may come later.
         let mut dst = if to == "default" { None } else { Some(prefix(to)?) };
         let mut route = Route {
@@ -292,15 +293,36 @@ impl FromStr for Route {
                 "nexthop" => route.hops.push(next_hop(&mut words)?),
                 "dst" | "to" if dst.is_none() => dst = Some(prefix(words.value()?)?),
                 _ => {
-                    let known = ["via", "dev", "onlink", "proto", "scope", "src", "metric", "table", "mtu", "nexthop"];
                     let mut e = WordError::new(word, format!("`{word}` is not known in a route"));
-                    e.help = did_you_mean(word, known).or_else(|| Some(format!("known are: {}", known.join(", "))));
+                    let known = || Some(format!("known are: {}", WORDS.join(", ")));
+                    e.help = did_you_mean(word, WORDS.iter().copied()).or_else(known);
                     return Err(e);
                 }
             }
         }
         finish(line, route, single, dst)
     }
+}
+
+const WORDS: &[&str] = &["via", "dev", "onlink", "proto", "scope", "src", "metric", "table", "mtu", "nexthop"];
+
+/// A route begins with a destination, before which its action may stand.
+fn begins_well(first: &str, line: &str) -> Result<(), WordError> {
+    if matches!(first, "ip" | "route" | "add") {
+        return Err(WordError::new(first, "leave out the command: a route begins with its destination")
+            .help("as in `default via 10.0.0.1`"));
+    }
+    if WORDS.contains(&first) {
+        return Err(WordError::new(first, "the destination is missing").help(format!("did you mean `default {line}`?")));
+    }
+    let actions = ["blackhole", "unreachable", "prohibit", "throw", "default", "local"];
+    if first.bytes().all(|b| b.is_ascii_alphabetic())
+        && first.parse::<Action>().is_err()
+        && let Some(help) = did_you_mean(first, actions).filter(|_| first != "default")
+    {
+        return Err(WordError::new(first, format!("`{first}` cannot begin a route")).help(help));
+    }
+    Ok(())
 }
 
 fn finish(line: &str, mut route: Route, single: NextHop, dst: Option<IpNet>) -> Result<Route, WordError> {

@@ -1,6 +1,6 @@
 //! Reading addresses and prefixes strictly, and walking over the words of a line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -48,7 +48,51 @@ pub fn parse_ip(word: &str) -> Result<IpAddr, WordError> {
             return Err(error.help(format!("`{big}` is more than 255")));
         }
     }
-    Err(error)
+    Err(match hint(word) {
+        Some(help) => error.help(help),
+        None => error,
+    })
+}
+
+/// What somebody may have meant who wrote this for an address.
+fn hint(word: &str) -> Option<String> {
+    let is_ip = |part: &str| part.parse::<IpAddr>().is_ok();
+    if let Some((ip, _)) = word.split_once('/').filter(|(ip, _)| is_ip(ip)) {
+        return Some(format!("leave out the prefix length: `{ip}`"));
+    }
+    if let Ok(socket) = word.parse::<SocketAddr>() {
+        return Some(format!("leave out the port: `{}`", socket.ip()));
+    }
+    let dotted = word.replace(',', ".");
+    if is_ip(&dotted) {
+        return Some(format!("did you mean `{dotted}`?"));
+    }
+    let name = word.chars().any(|c| c.is_ascii_alphabetic()) && !word.contains(':');
+    name.then(|| "write the address in numbers; names are not looked up here".to_string())
+}
+
+/// A port, 1 to 65535, without leading zeros.
+pub fn parse_port(word: &str) -> Result<u16, WordError> {
+    if word.len() > 1 && word.starts_with('0') && word.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(WordError::new(word, format!("`{word}` has a leading zero"))
+            .help("write the number without it; some readers would take it for octal"));
+    }
+    let port = word.parse::<u16>().ok().filter(|n| *n > 0);
+    port.ok_or_else(|| WordError::new(word, format!("`{word}` is not a port from 1 to 65535")).help("as in `80`"))
+}
+
+/// An address and a port: `192.168.15.2:80`, `[fd00::2]:80`.
+pub fn parse_socket(word: &str) -> Result<SocketAddr, WordError> {
+    let wrong = || {
+        WordError::new(word, format!("`{word}` is not ADDRESS:PORT")).help("as in 192.168.15.2:80 or [fd00::2]:80")
+    };
+    let (address, port) = word.rsplit_once(':').ok_or_else(wrong)?;
+    let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
+    let ip = parse_ip(bare.unwrap_or(address)).map_err(|e| if address.contains(':') { wrong() } else { e })?;
+    if bare.is_some() != ip.is_ipv6() {
+        return Err(wrong());
+    }
+    Ok(SocketAddr::new(ip, parse_port(port)?))
 }
 
 /// An address with its prefix length, `192.168.15.1/24`; host bits are kept.
@@ -61,7 +105,14 @@ pub fn parse_net(word: &str) -> Result<IpNet, WordError> {
     };
     let ip = parse_ip(address).map_err(|e| WordError { word: word.to_string(), ..e })?;
     let most = if ip.is_ipv4() { 32 } else { 128 };
-    let bad = || WordError::new(word, format!("`/{length}` is not a prefix length from 0 to {most}"));
+    let bad = || {
+        let error = WordError::new(word, format!("`/{length}` is not a prefix length from 0 to {most}"));
+        match length.parse().ok().and_then(|mask| ipnet::ipv4_mask_to_prefix(mask).ok()) {
+            Some(bits) => error.help(format!("write the mask as the number of its bits: `{address}/{bits}`")),
+            None if length.is_empty() => error.help(format!("as in `{address}/{}`", if most == 32 { 24 } else { 64 })),
+            None => error,
+        }
+    };
     if length.len() > 1 && length.starts_with('0') || !length.bytes().all(|b| b.is_ascii_digit()) {
         return Err(bad());
     }
@@ -152,6 +203,17 @@ mod tests {
         assert!(parse_ip("010.0.0.9").unwrap_err().message.contains("leading zero"));
         assert!(parse_ip("10.1").unwrap_err().help.unwrap().contains("four numbers"));
         assert!(parse_ip("10.0.0.300").unwrap_err().help.unwrap().contains("255"));
+        assert!(parse_ip("10.0.0.1/24").unwrap_err().help.unwrap().contains("`10.0.0.1`"));
+        assert!(parse_ip("10.0.0.1:80").unwrap_err().help.unwrap().contains("`10.0.0.1`"));
+    }
+
+    #[test]
+    fn ports_are_read_strictly() {
+        assert_eq!(parse_socket("10.0.0.1:80").unwrap().to_string(), "10.0.0.1:80");
+        assert_eq!(parse_socket("[fd00::1]:80").unwrap().to_string(), "[fd00::1]:80");
+        for bad in ["10.0.0.1", "10.0.0.1:080", "10.0.0.1:0", "10.0.0.1:65536", "fd00::1:80", "[10.0.0.1]:80", "blue:80"] {
+            assert!(parse_socket(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Kernel for Fake {
             Op::AddRoute { at, route } => self.add(at, format!("route {route}"))?,
             Op::AddRule { at, rule } => self.add(at, format!("policy {rule}"))?,
             Op::AddNeighbor { at, neighbor } => self.add(at, format!("neighbor {neighbor}"))?,
+            Op::AddFdb { at, fdb } => self.add(at, format!("fdb {fdb}"))?,
             Op::AddAddress { at, dev, address } => self.add(at, format!("address {dev} {address}"))?,
             // Changes of what is there already: they go with it.
             Op::SetSysctl { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } | Op::SetUp { .. } => {}

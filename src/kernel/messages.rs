@@ -17,7 +17,7 @@ use rtnetlink::packet_route::route::{
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
 
 use crate::ip::route::{Action, MAIN_TABLE, NextHop, Proto, Scope};
-use crate::ip::{Address, Family, Mac, Neighbor, Route, Rule};
+use crate::ip::{Address, Family, Fdb, Mac, Neighbor, Route, Rule};
 use crate::name::IfName;
 
 fn family(family: Family) -> AddressFamily {
@@ -326,6 +326,45 @@ pub(super) fn from_neighbor(message: &NeighbourMessage, name: impl Fn(u32) -> Op
     }
     let dev = name(message.header.ifindex)?;
     Some(Neighbor { ip: ip?, lladdr, dev, proxy: message.header.flags.contains(NeighbourFlags::Proxy) })
+}
+
+/// `bridge fdb add … dst … self permanent`.
+pub(super) fn fdb(fdb: &Fdb, index: u32) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message.header.ifindex = index;
+    message.header.state = NeighbourState::Permanent;
+    message.header.flags = NeighbourFlags::Own;
+    let address = match fdb.dst {
+        IpAddr::V4(ip) => NeighbourAddress::Inet(ip),
+        IpAddr::V6(ip) => NeighbourAddress::Inet6(ip),
+    };
+    message.attributes.push(NeighbourAttribute::LinkLayerAddress(fdb.mac.to_vec()));
+    message.attributes.push(NeighbourAttribute::Destination(address));
+    message
+}
+
+/// What `bridge fdb show` shows of entries with another end.
+pub(super) fn from_fdb(message: &NeighbourMessage, name: impl Fn(u32) -> Option<IfName>) -> Option<Fdb> {
+    if message.header.state != NeighbourState::Permanent {
+        return None;
+    }
+    let (mut mac, mut dst) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::LinkLayerAddress(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(a)) => dst = Some(IpAddr::V4(*a)),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(a)) => dst = Some(IpAddr::V6(*a)),
+            NeighbourAttribute::Destination(NeighbourAddress::Other(bytes)) => dst = address_of(bytes),
+            _ => {}
+        }
+    }
+    Some(Fdb { mac: mac?, dev: name(message.header.ifindex)?, dst: dst? })
+}
+
+fn address_of(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    v4().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from))
 }
 
 /// Routes that are nobody's decision: the kernel's own, and those of the local table.

@@ -22,7 +22,7 @@ use std::fmt;
 pub use linux::Linux;
 pub use netlink::Netlink;
 pub use observe::{MachineView, View};
-pub use probe::lacks_kind;
+pub use probe::lacking;
 
 use crate::plan::{Before, Done, Op, Plan, Undo};
 

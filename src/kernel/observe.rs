@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rtnetlink::packet_route::RouteNetlinkMessage as Message;
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 use rtnetlink::packet_route::address::AddressMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::packet_route::neighbour::NeighbourMessage;
@@ -129,7 +129,23 @@ pub(super) fn node(netlink: &mut Netlink, wanted: &NodeState) -> Result<NodeStat
             state.neighbors.insert(neighbor.to_string());
         }
     }
+    for message in netlink.dump(Message::GetNeighbour(bridge_neighbours()))? {
+        let Message::NewNeighbour(message) = message else { continue };
+        let Some(fdb) = messages::from_fdb(&message, name) else { continue };
+        // A tunnel with a `remote` has that as its own first entry for the unknown.
+        let link = state.links.get(fdb.dev.as_str());
+        let own = link.and_then(|l| l.properties.get("remote")) == Some(&fdb.dst.to_string());
+        if !(fdb.is_flood() && own) {
+            state.fdb.insert(fdb.to_string());
+        }
+    }
     Ok(state)
+}
+
+fn bridge_neighbours() -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message
 }
 
 fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {

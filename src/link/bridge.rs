@@ -4,11 +4,11 @@
 //! addresses go on the bridge and not on a port. Spanning tree is off unless asked for: with it a port forwards only
 //! after twice the forward delay, 30 s by default. One bridge takes 1,023 ports (BR_PORT_BITS = 10).
 
-use rtnetlink::packet_route::link::{BridgeStpState, InfoBridge, InfoData};
+use rtnetlink::packet_route::link::{BridgeStpState, InfoBridge, InfoData, InfoKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Properties;
+use super::{LinkKind, Properties};
 use crate::error::Problems;
 use crate::span::Sp;
 
@@ -62,15 +62,24 @@ impl Written {
     }
 }
 
-impl Bridge {
-    pub(super) fn words(&self) -> Vec<String> {
+impl LinkKind for Bridge {
+    const WORD: &'static str = "bridge";
+
+    fn words(&self) -> Vec<String> {
         let mut words = vec![format!("stp_state {}", u8::from(self.stp))];
         // `ip` counts in hundredths of a second here.
         words.extend(self.forward_delay.map(|d| format!("forward_delay {}", d * 100)));
         words
     }
 
-    pub(super) fn properties(&self) -> Properties {
+    fn info(&self, _parent: Option<u32>) -> (InfoKind, Option<InfoData>) {
+        let state = if self.stp { BridgeStpState::KernelStp } else { BridgeStpState::Disabled };
+        let mut attributes = vec![InfoBridge::StpState(state)];
+        attributes.extend(self.forward_delay.map(|d| InfoBridge::ForwardDelay(d * 100)));
+        (InfoKind::Bridge, Some(InfoData::Bridge(attributes)))
+    }
+
+    fn properties(&self) -> Properties {
         let mut properties = Properties::from([("stp_state".to_string(), u8::from(self.stp).to_string())]);
         if let Some(delay) = self.forward_delay {
             properties.insert("forward_delay".into(), (delay * 100).to_string());
@@ -78,23 +87,17 @@ impl Bridge {
         properties
     }
 
-    pub(super) fn info(&self) -> InfoData {
-        let state = if self.stp { BridgeStpState::KernelStp } else { BridgeStpState::Disabled };
-        let mut attributes = vec![InfoBridge::StpState(state)];
-        attributes.extend(self.forward_delay.map(|d| InfoBridge::ForwardDelay(d * 100)));
-        InfoData::Bridge(attributes)
-    }
-}
-
-pub(super) fn observed(attributes: &[InfoBridge]) -> Properties {
-    let mut properties = Properties::new();
-    for attribute in attributes {
-        if let InfoBridge::StpState(state) = attribute {
-            let on = !matches!(state, BridgeStpState::Disabled);
-            properties.insert("stp_state".into(), u8::from(on).to_string());
-        } else if let InfoBridge::ForwardDelay(delay) = attribute {
-            properties.insert("forward_delay".into(), delay.to_string());
+    fn observed(data: &InfoData) -> Option<Properties> {
+        let InfoData::Bridge(attributes) = data else { return None };
+        let mut properties = Properties::new();
+        for attribute in attributes {
+            if let InfoBridge::StpState(state) = attribute {
+                let on = !matches!(state, BridgeStpState::Disabled);
+                properties.insert("stp_state".into(), u8::from(on).to_string());
+            } else if let InfoBridge::ForwardDelay(delay) = attribute {
+                properties.insert("forward_delay".into(), delay.to_string());
+            }
         }
+        Some(properties)
     }
-    properties
 }

@@ -1,13 +1,25 @@
 //! Kinds of links, one file each: its YAML, its meaning, its `ip` words, its netlink attributes, and what `status`
 //! should see of it.
 //!
-//! A new kind is a new file and a variant of [`Kind`]; the compiler lists the arms that are missing. Nothing here opens
-//! a socket: messages are made here and sent by `kernel`.
+//! A new kind is a new file that implements [`LinkKind`] and a line in the list below. Nothing here opens a socket:
+//! messages are made here and sent by `kernel`.
 
 pub mod bridge;
+pub mod device;
+pub mod dummy;
+pub mod geneve;
+pub mod gre;
+pub mod ipip;
+pub mod macvlan;
+pub mod sit;
+pub mod tunnel;
 pub mod veth;
+pub mod vlan;
+pub mod vrf;
+pub mod vxlan;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use rtnetlink::packet_route::link::{InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use serde::{Deserialize, Serialize};
@@ -15,16 +27,153 @@ use serde::{Deserialize, Serialize};
 use crate::ip::Mac;
 use crate::name::IfName;
 
-/// What an interface is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// `lo`, which every namespace has.
-    Loopback,
-    /// One end of a virtual cable.
-    Veth,
+/// Properties of a link beside name, address and MTU, by the word that `ip -d link` has for them.
+pub type Properties = BTreeMap<String, String>;
+
+/// What a kind of link knows about itself.
+pub trait LinkKind {
+    /// The word after `type` in `ip link add`; the kernel's IFLA_INFO_KIND.
+    const WORD: &'static str;
+    /// Whether its interfaces have an Ethernet address.
+    const HAS_MAC: bool = true;
+
+    /// The words after `type KIND`.
+    fn words(&self) -> Vec<String>;
+    /// The kind's own netlink attributes; `parent` is the number of the interface that it stands on.
+    fn info(&self, parent: Option<u32>) -> (InfoKind, Option<InfoData>);
+    /// What `status` compares.
+    fn properties(&self) -> Properties;
+    /// What the kernel said of such a link, in the same words; nothing when it is of another kind.
+    fn observed(data: &InfoData) -> Option<Properties>;
+
+    /// The interface of the node that it stands on.
+    fn parent(&self) -> Option<&IfName> {
+        None
+    }
+    /// Whether the parent is the link's own (`link eth0 name eth0.10`) and not one of the kind's attributes (`dev eth0`).
+    fn is_on_parent(&self) -> bool {
+        false
+    }
+    /// The address of the node that its packets come from.
+    fn local(&self) -> Option<IpAddr> {
+        None
+    }
+    /// What no two links of one node may share.
+    fn unique(&self) -> Option<String> {
+        None
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident($module:ident)),+ $(,)?) => {
+        /// What an interface is.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Kind {
+            /// `lo`, which every namespace has.
+            Loopback,
+            /// One end of a virtual cable.
+            Veth,
+            $($(#[$doc])* $name($module::$name)),+
+        }
+
+        impl Kind {
+            /// The word after `type` in `ip link add`.
+            pub fn word(&self) -> &'static str {
+                match self {
+                    Kind::Loopback => "loopback",
+                    Kind::Veth => "veth",
+                    $(Kind::$name(_) => <$module::$name as LinkKind>::WORD),+
+                }
+            }
+            /// Whether its interfaces have an Ethernet address.
+            pub fn has_mac(&self) -> bool {
+                match self {
+                    Kind::Loopback => false,
+                    Kind::Veth => true,
+                    $(Kind::$name(_) => <$module::$name as LinkKind>::HAS_MAC),+
+                }
+            }
+            /// The words after `type KIND`.
+            pub fn words(&self) -> Vec<String> {
+                match self {
+                    Kind::Loopback | Kind::Veth => Vec::new(),
+                    $(Kind::$name(kind) => kind.words()),+
+                }
+            }
+            /// What `status` compares.
+            pub fn properties(&self) -> Properties {
+                match self {
+                    Kind::Loopback | Kind::Veth => Properties::new(),
+                    $(Kind::$name(kind) => kind.properties()),+
+                }
+            }
+            /// The interface of the node that it stands on.
+            pub fn parent(&self) -> Option<&IfName> {
+                match self {
+                    Kind::Loopback | Kind::Veth => None,
+                    $(Kind::$name(kind) => kind.parent()),+
+                }
+            }
+            /// The address of the node that its packets come from.
+            pub fn local(&self) -> Option<IpAddr> {
+                match self {
+                    Kind::Loopback | Kind::Veth => None,
+                    $(Kind::$name(kind) => kind.local()),+
+                }
+            }
+            /// What no two links of one node may share.
+            pub fn unique(&self) -> Option<String> {
+                match self {
+                    Kind::Loopback | Kind::Veth => None,
+                    $(Kind::$name(kind) => kind.unique()),+
+                }
+            }
+            fn is_on_parent(&self) -> bool {
+                match self {
+                    Kind::Loopback | Kind::Veth => false,
+                    $(Kind::$name(kind) => kind.is_on_parent()),+
+                }
+            }
+            fn info(&self, parent: Option<u32>) -> Option<(InfoKind, Option<InfoData>)> {
+                match self {
+                    Kind::Loopback => None,
+                    Kind::Veth => Some((InfoKind::Veth, None)),
+                    $(Kind::$name(kind) => Some(kind.info(parent))),+
+                }
+            }
+        }
+
+        /// The properties of a link that the kernel described.
+        pub fn observed(info: &[LinkInfo]) -> Properties {
+            let data = info.iter().find_map(|i| if let LinkInfo::Data(data) = i { Some(data) } else { None });
+            let none = || None::<Properties>;
+            data.and_then(|data| none()$(.or_else(|| <$module::$name as LinkKind>::observed(data)))+).unwrap_or_default()
+        }
+    };
+}
+
+kinds! {
     /// A virtual switch.
-    Bridge(bridge::Bridge),
+    Bridge(bridge),
+    /// An interface that leads nowhere.
+    Dummy(dummy),
+    /// A tagged network on another interface.
+    Vlan(vlan),
+    /// A second interface on another interface's wire.
+    Macvlan(macvlan),
+    /// A routing table of its own for some interfaces.
+    Vrf(vrf),
+    /// IPv4 in IPv4.
+    Ipip(ipip),
+    /// Anything in IPv4, by GRE.
+    Gre(gre),
+    /// IPv6 in IPv4.
+    Sit(sit),
+    /// Ethernet in UDP.
+    Vxlan(vxlan),
+    /// Ethernet in UDP, the younger one.
+    Geneve(geneve),
 }
 
 /// A link that a node makes for itself (all but veth ends, which come in pairs).
@@ -35,53 +184,17 @@ pub struct NewLink {
     /// What it is.
     pub kind: Kind,
     /// Its Ethernet address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<Mac>,
     /// Its MTU, when it is not the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
 }
 
-/// Properties of a link beside name, address and MTU, by the word that `ip -d link` has for them.
-pub type Properties = BTreeMap<String, String>;
-
-impl Kind {
-    /// The word after `type` in `ip link add`; the kernel's IFLA_INFO_KIND.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Kind::Loopback => "loopback",
-            Kind::Veth => "veth",
-            Kind::Bridge(_) => "bridge",
-        }
-    }
-
-    /// The words after `type KIND`.
-    pub fn words(&self) -> Vec<String> {
-        match self {
-            Kind::Loopback | Kind::Veth => Vec::new(),
-            Kind::Bridge(bridge) => bridge.words(),
-        }
-    }
-
-    /// What `status` compares.
-    pub fn properties(&self) -> Properties {
-        match self {
-            Kind::Loopback | Kind::Veth => Properties::new(),
-            Kind::Bridge(bridge) => bridge.properties(),
-        }
-    }
-
-    /// The kind's own netlink attributes.
-    fn info(&self) -> Option<(InfoKind, Option<InfoData>)> {
-        match self {
-            Kind::Loopback => None,
-            Kind::Veth => Some((InfoKind::Veth, None)),
-            Kind::Bridge(bridge) => Some((InfoKind::Bridge, Some(bridge.info()))),
-        }
-    }
-}
-
 impl NewLink {
-    /// The message that makes the link in the namespace of the socket that it is sent on. `group` marks it as the lab's.
-    pub fn message(&self, group: u32) -> LinkMessage {
+    /// The message that makes the link in the namespace of the socket that it is sent on: a tunnel made from elsewhere
+    /// would keep its UDP socket there. `group` marks it as the lab's, `parent` is the number of the interface below it.
+    pub fn message(&self, group: u32, parent: Option<u32>) -> LinkMessage {
         let mut message = LinkMessage::default();
         let attributes = &mut message.attributes;
         attributes.push(LinkAttribute::IfName(self.name.to_string()));
@@ -92,7 +205,10 @@ impl NewLink {
         if let Some(mtu) = self.mtu {
             attributes.push(LinkAttribute::Mtu(mtu));
         }
-        if let Some((kind, data)) = self.kind.info() {
+        if self.kind.is_on_parent() {
+            attributes.extend(parent.map(LinkAttribute::Link));
+        }
+        if let Some((kind, data)) = self.kind.info(parent) {
             let mut info = vec![LinkInfo::Kind(kind)];
             info.extend(data.map(LinkInfo::Data));
             attributes.push(LinkAttribute::LinkInfo(info));
@@ -103,6 +219,9 @@ impl NewLink {
     /// `ip link add` and what follows.
     pub fn words(&self) -> String {
         let mut words = vec!["link add name".to_string(), self.name.to_string()];
+        if let (true, Some(parent)) = (self.kind.is_on_parent(), self.kind.parent()) {
+            words.push(format!("link {parent}"));
+        }
         words.extend(self.mac.map(|m| format!("address {m}")));
         words.extend(self.mtu.map(|m| format!("mtu {m}")));
         words.push(format!("type {}", self.kind.word()));
@@ -111,33 +230,11 @@ impl NewLink {
     }
 }
 
-/// The properties of a link that the kernel described.
-pub fn observed(info: &[LinkInfo]) -> Properties {
-    let data = info.iter().find_map(|i| if let LinkInfo::Data(data) = i { Some(data) } else { None });
-    match data {
-        Some(InfoData::Bridge(attributes)) => bridge::observed(attributes),
-        _ => Properties::new(),
-    }
-}
-
 /// Devices that a module puts into every new namespace by itself: neither ours nor drift.
 pub fn is_fallback(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "tunl0",
-        "gre0",
-        "gretap0",
-        "erspan0",
-        "ip_vti0",
-        "ip6_vti0",
-        "sit0",
-        "ip6tnl0",
-        "ip6gre0",
-        "bonding_masters",
-        "bond0",
-        "dummy0",
-        "ifb0",
-        "ifb1",
-        "teql0",
+        "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0", "bonding_masters",
+        "bond0", "dummy0", "ifb0", "ifb1", "teql0",
     ];
     NAMES.contains(&name)
 }

@@ -68,34 +68,12 @@ fn group(lab: &str) -> u32 {
     (crc32fast::hash(format!("netlab/{lab}").as_bytes()) & 0x7fff_ffff) | 0x4000_0000
 }
 
+/// Links that stand on others come after those: first what stands alone, then cables, then the rest.
 fn links(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
-    for (at, node) in nodes {
-        for (name, interface) in &node.interfaces {
-            match &interface.kind {
-                Kind::Loopback | Kind::Veth => {}
-                Kind::Bridge(_) => {
-                    let link = NewLink {
-                        name: name.clone(),
-                        kind: interface.kind.clone(),
-                        mac: interface.mac,
-                        mtu: interface.mtu,
-                    };
-                    steps.add(Op::AddLink { at: at.clone(), link }, interface.span);
-                }
-            }
-        }
-    }
-    let end = |(node, name): &(NodeName, IfName)| -> Option<VethEnd> {
-        let (at, found) = nodes.iter().find(|(at, _)| at.node == *node)?;
-        let interface = found.interfaces.get(name)?;
-        let end = veth::End { name: name.clone(), mac: interface.mac?, mtu: interface.mtu };
-        Some(VethEnd { at: at.clone(), end })
-    };
-    for link in &topology.links {
-        if let (Some(a), Some(b)) = (end(&link.ends[0]), end(&link.ends[1])) {
-            steps.add(Op::AddVeth { ends: Box::new([a, b]) }, link.span);
-        }
-    }
+    let alone = |i: &Interface| i.kind.parent().is_none() && i.kind.local().is_none();
+    own_links(nodes, steps, alone);
+    cables(topology, nodes, steps);
+    own_links(nodes, steps, |i| !alone(i));
     for (at, node) in nodes {
         for (name, interface) in &node.interfaces {
             if let Some(master) = &interface.master {
@@ -105,6 +83,33 @@ fn links(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
             if let (Kind::Loopback, Some(mtu)) = (&interface.kind, interface.mtu) {
                 steps.add(Op::SetMtu { at: at.clone(), dev: name.clone(), mtu }, interface.span);
             }
+        }
+    }
+}
+
+fn own_links(nodes: &[(At, &Node)], steps: &mut Steps, which: impl Fn(&Interface) -> bool) {
+    for (at, node) in nodes {
+        for (name, interface) in node.interfaces.iter().filter(|(_, i)| which(i)) {
+            if matches!(interface.kind, Kind::Loopback | Kind::Veth) {
+                continue;
+            }
+            let link =
+                NewLink { name: name.clone(), kind: interface.kind.clone(), mac: interface.mac, mtu: interface.mtu };
+            steps.add(Op::AddLink { at: at.clone(), link }, interface.span);
+        }
+    }
+}
+
+fn cables(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
+    let end = |(node, name): &(NodeName, IfName)| -> Option<VethEnd> {
+        let (at, found) = nodes.iter().find(|(at, _)| at.node == *node)?;
+        let interface = found.interfaces.get(name)?;
+        let end = veth::End { name: name.clone(), mac: interface.mac?, mtu: interface.mtu };
+        Some(VethEnd { at: at.clone(), end })
+    };
+    for link in &topology.links {
+        if let (Some(a), Some(b)) = (end(&link.ends[0]), end(&link.ends[1])) {
+            steps.add(Op::AddVeth { ends: Box::new([a, b]) }, link.span);
         }
     }
 }
@@ -181,6 +186,9 @@ impl Steps {
         }
         for neighbor in &node.neighbors {
             self.add(Op::AddNeighbor { at: at.clone(), neighbor: neighbor.value.clone() }, neighbor.span);
+        }
+        for entry in &node.fdb {
+            self.add(Op::AddFdb { at: at.clone(), fdb: entry.value.clone() }, entry.span);
         }
     }
 

@@ -87,6 +87,9 @@ fn paint(state: &mut State, op: &Op) {
         Op::AddNeighbor { neighbor, .. } => {
             node.neighbors.insert(neighbor.to_string());
         }
+        Op::AddFdb { fdb, .. } => {
+            node.fdb.insert(fdb.to_string());
+        }
         Op::LoadRules { family, lines, .. } => {
             let shown = lines.iter().map(|l| format!("-t {} {}", l.table, l.spec("-A")));
             node.firewall.insert(*family, shown.collect());

@@ -83,6 +83,11 @@ fn commands(op: &Op) -> Vec<String> {
             vec![format!("{} {}rule add {rule}", ip(at), rule.family.flag())]
         }
         Op::AddNeighbor { at, neighbor } => vec![format!("{} neigh add {neighbor}", ip(at))],
+        Op::AddFdb { at, fdb } => {
+            let bridge = at.netns.as_ref().map_or("bridge".into(), |ns| format!("bridge -n {}", shell_quote(ns)));
+            let verb = if fdb.is_flood() { "append" } else { "add" };
+            vec![format!("{bridge} fdb {verb} {fdb}")]
+        }
         Op::LoadRules { at, family, lines } => lines.iter().map(|line| firewall(at, *family, line)).collect(),
         Op::WriteFile { at, name, content } => write_file(at, name, content),
         Op::StartService { at, service, .. } => start(at, service),

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ip::iptables::Line;
-use crate::ip::{Address, Family, Neighbor, Route, Rule};
+use crate::ip::{Address, Family, Fdb, Neighbor, Route, Rule};
 use crate::link::{NewLink, veth};
 use crate::name::{IfName, NodeName};
 use crate::topology::Service;
@@ -54,6 +54,8 @@ pub enum Op {
     AddRule { at: At, rule: Rule },
     /// Add a permanent neighbour.
     AddNeighbor { at: At, neighbor: Neighbor },
+    /// Say which end of a tunnel a MAC is behind.
+    AddFdb { at: At, fdb: Fdb },
     /// Load firewall lines, all or none.
     LoadRules { at: At, family: Family, lines: Vec<Line> },
     /// Write a file that programs in the node see below `/etc` (`/etc/netns/NAME/…` outside).
@@ -111,6 +113,7 @@ impl Op {
             | Op::AddRoute { at, .. }
             | Op::AddRule { at, .. }
             | Op::AddNeighbor { at, .. }
+            | Op::AddFdb { at, .. }
             | Op::LoadRules { at, .. }
             | Op::WriteFile { at, .. }
             | Op::StartService { at, .. } => at,
@@ -125,7 +128,7 @@ impl Op {
             Op::SetSysctl { .. } => Phase::Settings,
             Op::AddVeth { .. } | Op::AddLink { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } => Phase::Links,
             Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
-            Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } => Phase::Routing,
+            Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } | Op::AddFdb { .. } => Phase::Routing,
             Op::LoadRules { .. } => Phase::Firewall,
             Op::WriteFile { .. } | Op::StartService { .. } => Phase::Services,
         }
@@ -155,6 +158,7 @@ impl Op {
             Op::AddRoute { at, route } => format!("add route `{route}` to {}", on(at)),
             Op::AddRule { at, rule } => format!("add rule `{rule}` to {}", on(at)),
             Op::AddNeighbor { at, neighbor } => format!("add neighbour `{neighbor}` to {}", on(at)),
+            Op::AddFdb { at, fdb } => format!("add forwarding entry `{fdb}` to {}", on(at)),
             Op::LoadRules { at, family, lines } => {
                 let n = lines.len();
                 format!("load {n} {} firewall {} on {}", family.name(), crate::error::plural(n, "line"), on(at))

@@ -45,6 +45,7 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
         Op::AddRoute { route, .. } => node.routes.contains(&route.clone().canonical().to_string()),
         Op::AddRule { rule, .. } => node.rules.contains(&rule.to_string()),
         Op::AddNeighbor { neighbor, .. } => node.neighbors.contains(&neighbor.to_string()),
+        Op::AddFdb { fdb, .. } => node.fdb.contains(&fdb.to_string()),
         Op::LoadRules { family, .. } => firewall(want, node, *family),
         Op::StartService { name, .. } => node.services.get(name) == Some(&true),
     }

@@ -216,6 +216,7 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
         | Op::SetUp { .. }
+        | Op::AddFdb { .. }
         | Op::LoadRules { .. }
         | Op::WriteFile { .. }
         | Op::StartService { .. } => None,
@@ -248,6 +249,7 @@ fn macs(op: &Op) -> Vec<Mac> {
         | Op::AddRoute { .. }
         | Op::AddRule { .. }
         | Op::AddNeighbor { .. }
+        | Op::AddFdb { .. }
         | Op::LoadRules { .. }
         | Op::WriteFile { .. }
         | Op::StartService { .. } => Vec::new(),

@@ -53,9 +53,9 @@ fn one(source: &Source, problem: &Problem) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let message = printable(&problem.message);
-    let label = printable(&problem.label);
-    let also: Vec<(Span, String)> = problem.also.iter().map(|(span, words)| (*span, printable(words))).collect();
+    let message = one_line(&problem.message);
+    let label = one_line(&problem.label);
+    let also: Vec<(Span, String)> = problem.also.iter().map(|(span, words)| (*span, one_line(words))).collect();
     let mut annotations = vec![(problem.span, label.as_str(), true)];
     annotations.extend(also.iter().map(|(span, words)| (*span, words.as_str(), false)));
     let shown = printable_keeping_length(&source.text);
@@ -66,11 +66,16 @@ fn one(source: &Source, problem: &Problem) -> String {
     } else {
         title.element(snippet(source, &shown, annotations))
     });
-    let help = problem.help.as_deref().map(printable);
+    let help = problem.help.as_deref().map(one_line);
     if let Some(help) = &help {
         report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
     }
     renderer().render(&report)
+}
+
+/// A problem's words, with what they quote from the lab file, are one line.
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// Positions are bytes of the text: what replaces a control character must be as long.

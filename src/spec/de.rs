@@ -8,43 +8,68 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::tree::{Key, Tree, Value};
+use super::{Holes, TOP, UNKNOWN};
 use crate::error::{Problems, did_you_mean};
 use crate::span::{MARKER, Span};
 
 /// More mistakes than this of one file are not listed.
 const MOST_MISTAKES: usize = 20;
 
-/// Reads a `T`, collecting everything that does not fit.
-pub fn read<T: de::DeserializeOwned + Default>(tree: &mut Tree, problems: &mut Problems) -> T {
+/// Reads a `T`, collecting everything that does not fit. Nothing comes back when that is the whole file, or too much.
+pub fn read<T: de::DeserializeOwned>(tree: &mut Tree, problems: &mut Problems) -> Option<(T, Holes)> {
+    let mut holes = Holes::default();
     for _ in 0..MOST_MISTAKES {
         match T::deserialize(Reader(tree)) {
-            Ok(value) => return value,
+            Ok(value) => return Some((value, holes)),
             Err(mistake) => {
                 let problem = problems.error(mistake.span, mistake.message);
                 problem.maybe_help(mistake.help);
-                if !mistake.cut.is_some_and(|at| cut(tree, at)) {
-                    break;
+                let at = mistake.cut?;
+                let mut knife = Knife { at, unknown: mistake.unknown, holes: &mut holes };
+                if knife.cut(tree, &[TOP]) == Cut::Nothing {
+                    return None;
                 }
             }
         }
     }
-    T::default()
+    None
 }
 
-/// Takes the entry or item that begins at `at` out of the tree.
-fn cut(tree: &mut Tree, at: Span) -> bool {
-    match &mut tree.value {
-        Value::Map(entries) => {
-            let before = entries.len();
-            entries.retain(|(key, _)| key.span != at);
-            before != entries.len() || entries.iter_mut().any(|(_, value)| cut(value, at))
+/// Takes the entry or item that begins at `at` out of the tree, wherever an alias has put it.
+struct Knife<'h> {
+    at: Span,
+    unknown: bool,
+    holes: &'h mut Holes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cut {
+    Nothing,
+    Done,
+    /// The list is not whole any more, and so the entry that it is the value of.
+    Item,
+}
+
+impl Knife<'_> {
+    fn cut(&mut self, tree: &mut Tree, places: &[Span]) -> Cut {
+        let mut done = Cut::Nothing;
+        match &mut tree.value {
+            Value::Map(entries) => entries.retain_mut(|(key, value)| {
+                let below = if key.span == self.at { Cut::Item } else { self.cut(value, &[key.span, value.span]) };
+                if below == Cut::Item {
+                    let name = if self.unknown && key.span == self.at { UNKNOWN } else { &key.text };
+                    places.iter().for_each(|place| self.holes.add(*place, name));
+                }
+                done = done.max(below.min(Cut::Done));
+                key.span != self.at
+            }),
+            Value::List(items) => items.retain_mut(|item| {
+                done = done.max(if item.span == self.at { Cut::Item } else { self.cut(item, &[item.span]) });
+                item.span != self.at
+            }),
+            Value::Null | Value::Scalar(_) => {}
         }
-        Value::List(items) => {
-            let before = items.len();
-            items.retain(|item| item.span != at);
-            before != items.len() || items.iter_mut().any(|item| cut(item, at))
-        }
-        Value::Null | Value::Scalar(_) => false,
+        done
     }
 }
 
@@ -56,11 +81,13 @@ pub struct Mistake {
     help: Option<String>,
     cut: Option<Span>,
     placed: bool,
+    unknown: bool,
+    wanted: Option<&'static str>,
 }
 
 impl Mistake {
     fn at(span: Span, message: impl Into<String>) -> Self {
-        Mistake { span, message: message.into(), help: None, cut: None, placed: true }
+        Mistake { span, placed: true, ..de::Error::custom(message.into()) }
     }
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -86,12 +113,23 @@ impl std::error::Error for Mistake {}
 
 impl de::Error for Mistake {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Mistake { span: Span::default(), message: message.to_string(), help: None, cut: None, placed: false }
+        Mistake {
+            span: Span::default(),
+            message: message.to_string(),
+            help: None,
+            cut: None,
+            placed: false,
+            unknown: false,
+            wanted: None,
+        }
     }
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let mut mistake = Mistake::custom(format!("unknown key `{field}`"));
         let known = || format!("known here: {}", expected.join(", "));
-        mistake.help = did_you_mean(field, expected.iter().copied()).or_else(|| Some(known()));
+        let near = |word: &str| did_you_mean(word, expected.iter().copied());
+        // One address and many: `adress`.
+        mistake.help = near(field).or_else(|| near(&format!("{field}es"))).or_else(|| Some(known()));
+        mistake.unknown = true;
         mistake
     }
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -101,25 +139,44 @@ impl de::Error for Mistake {
     }
 }
 
+fn control(span: Span, c: char) -> Mistake {
+    Mistake::at(span, format!("control character U+{:04X} in this text", c as u32)).help("delete it")
+}
+
+/// A text as it can stand in an example.
+fn quoted(text: &str) -> String {
+    if text.contains([':', '#', ',', '[', ']', '{', '}', '"', '\'']) { format!("{text:?}") } else { text.to_string() }
+}
+
 /// Reads one value of the tree.
 struct Reader<'de>(&'de Tree);
 
 impl<'de> Reader<'de> {
-    fn wrong(&self, wanted: &str, example: &str) -> Mistake {
+    fn wrong(&self, wanted: &'static str, help: impl Into<String>) -> Mistake {
         let found = match &self.0.value {
             Value::Scalar(text) => format!("`{text}`"),
             Value::Null | Value::List(_) | Value::Map(_) => self.0.value.kind().to_string(),
         };
-        Mistake::at(self.0.span, format!("expected {wanted}, found {found}")).help(format!("as in {example}"))
+        let mistake = Mistake::at(self.0.span, format!("expected {wanted}, found {found}")).help(help);
+        Mistake { wanted: Some(wanted), ..mistake }
     }
 
     fn scalar(&self) -> Result<&'de str, Mistake> {
         match &self.0.value {
-            Value::Scalar(text) => Ok(text),
+            Value::Scalar(text) => match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+                Some(c) => Err(control(self.0.span, c)),
+                None => Ok(text),
+            },
             Value::Null => Err(Mistake::at(self.0.span, "a value is missing here")),
-            Value::List(_) | Value::Map(_) => {
-                Err(Mistake::at(self.0.span, format!("expected a single value, found {}", self.0.value.kind())))
-            }
+            Value::List(_) | Value::Map(_) => Err(self.wrong("a single value", "write one word or text")),
+        }
+    }
+
+    fn mapping<V: Visitor<'de>>(self, example: &str, visitor: V) -> Result<V::Value, Mistake> {
+        match &self.0.value {
+            Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), value: None }),
+            Value::Null => Err(Mistake::at(self.0.span, "this mapping has no entries")),
+            Value::List(_) | Value::Scalar(_) => Err(self.wrong("a mapping", format!("as in `{{{example}: …}}`"))),
         }
     }
 
@@ -197,31 +254,31 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match &self.0.value {
             Value::List(items) => visitor.visit_seq(Items { items: items.iter() }),
-            Value::Scalar(text) => Err(self.wrong("a list", &format!("[{text}]"))),
+            Value::Scalar(text) => Err(self.wrong("a list", format!("as in `[{}]`", quoted(text)))),
             Value::Null => Err(Mistake::at(self.0.span, "this list has no entries")),
-            Value::Map(_) => Err(self.wrong("a list", "- one entry per line, each with a dash")),
+            Value::Map(entries) => {
+                let tight = entries.first().is_some_and(|(key, _)| key.text.starts_with('-'));
+                let help = if tight { "put a space behind the dash" } else { "write one entry per line, each with a dash" };
+                Err(self.wrong("a list", help))
+            }
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        match &self.0.value {
-            Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), value: None }),
-            Value::Null => Err(Mistake::at(self.0.span, "this mapping has no entries")),
-            Value::List(_) | Value::Scalar(_) => Err(self.wrong("a mapping", "name: {…}")),
-        }
+        self.mapping("name", visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mistake> {
         // `red:` with nothing behind it is a node that has nothing of its own.
         if matches!(self.0.value, Value::Null) {
             return visitor.visit_map(Entries { entries: [].iter(), value: None });
         }
-        self.deserialize_map(visitor)
+        self.mapping(fields.first().copied().unwrap_or("name"), visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -294,7 +351,12 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         let Some((key, value)) = self.value else {
             return Err(de::Error::custom("a value without a key"));
         };
-        seed.deserialize(Reader(value)).map_err(|m| {
+        seed.deserialize(Reader(value)).map_err(|mut m| {
+            if m.cut.is_none()
+                && let Some(wanted) = m.wanted
+            {
+                m.message = m.message.replacen(&format!("expected {wanted}"), &format!("`{}` must be {wanted}", key.text), 1);
+            }
             let nothing = matches!(value.value, Value::Null);
             let mut mistake = m.within(value.span, key.span);
             if nothing && mistake.cut == Some(key.span) {
@@ -312,7 +374,10 @@ struct KeyReader<'de>(&'de Key);
 impl<'de> de::Deserializer<'de> for KeyReader<'de> {
     type Error = Mistake;
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        visitor.visit_borrowed_str(&self.0.text)
+        match self.0.text.chars().find(|c| c.is_control()) {
+            Some(c) => Err(control(self.0.span, c)),
+            None => visitor.visit_borrowed_str(&self.0.text),
+        }
     }
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Mistake> {
         if name == MARKER {

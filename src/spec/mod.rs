@@ -4,7 +4,10 @@
 //! the types are what `netlab schema` shows in an editor.
 
 mod de;
+mod riddles;
 mod tree;
+
+use std::collections::HashSet;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -12,7 +15,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 
 use crate::error::{Error, Problems, Result};
-use crate::span::{Source, Sp};
+use crate::span::{Source, Sp, Span};
 
 /// Text with its place.
 pub type Text = Sp<String>;
@@ -34,10 +37,46 @@ pub struct Lab {
     /// The nodes: each one a network namespace.
     pub nodes: IndexMap<Text, Node>,
     /// Virtual cables (veth pairs) between nodes.
-    pub links: Vec<Link>,
+    pub links: Vec<Sp<Link>>,
     /// What must work, and what must not.
-    pub checks: Vec<Check>,
+    pub checks: Vec<Sp<Check>>,
+    /// What could not be read.
+    #[serde(skip)]
+    pub holes: Holes,
 }
+
+/// Entries that were wrong and have been cut out, each with its message. What is missing for that reason needs no
+/// second one.
+#[derive(Debug, Clone, Default)]
+pub struct Holes(HashSet<(Span, String)>);
+
+impl Holes {
+    /// Notes that `key` of a mapping is not whole. A mapping is known by its own place and by that of its key.
+    fn add(&mut self, mapping: Span, key: &str) {
+        self.0.insert((mapping, key.to_string()));
+    }
+
+    /// Whether one of these entries of a mapping was written, but could not be read. An unknown key may have been any.
+    pub fn any(&self, mapping: Span, keys: &[&str]) -> bool {
+        let hole = |key: &str| self.0.contains(&(mapping, key.to_string()));
+        hole(UNKNOWN) || keys.iter().any(|key| hole(key))
+    }
+
+    /// Whether anything of a mapping could not be read.
+    pub fn inside(&self, mapping: Span) -> bool {
+        self.0.iter().any(|(place, _)| *place == mapping)
+    }
+
+    /// Whether an entry at the top of the file could not be read.
+    pub fn top(&self, key: &str) -> bool {
+        self.any(TOP, &[key])
+    }
+}
+
+/// Stands for a key that netlab does not know.
+const UNKNOWN: &str = "?";
+/// Stands for the place of the whole file, which begins with whatever comes first.
+const TOP: Span = Span { start: u32::MAX, end: u32::MAX };
 
 /// Values for every node and link that does not say otherwise.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -61,16 +100,28 @@ pub struct Node {
     pub interfaces: IndexMap<Text, Interface>,
     /// Bridges (virtual switches), by interface name.
     pub bridges: IndexMap<Text, crate::link::bridge::Written>,
+    /// Tunnels: ipip, gre, sit, vxlan, geneve, by interface name.
+    pub tunnels: IndexMap<Text, crate::link::tunnel::Written>,
+    /// Tagged networks on other interfaces (802.1Q), by interface name.
+    pub vlans: IndexMap<Text, crate::link::vlan::Written>,
+    /// Second interfaces on other interfaces' wires, by interface name.
+    pub macvlans: IndexMap<Text, crate::link::macvlan::Written>,
+    /// Routing tables of their own for some interfaces, by interface name.
+    pub vrfs: IndexMap<Text, crate::link::vrf::Written>,
+    /// Interfaces that lead nowhere, by interface name.
+    pub dummies: IndexMap<Text, crate::link::device::Plain>,
     /// Routes in `ip route` words: `default via 10.0.0.1`, `blackhole 10.48.0.64/26 proto bird`.
     pub routes: Vec<Text>,
     /// Policy rules in `ip rule` words: `from 10.0.0.0/8 lookup 100 priority 50`.
     pub rules: Vec<Text>,
     /// Permanent neighbours in `ip neigh` words: `10.0.0.2 lladdr 02:00:00:00:00:02 dev eth0`.
     pub neighbors: Vec<Text>,
+    /// Forwarding entries of tunnels in `bridge fdb` words: `66:00:00:00:00:12 dev vxlan.calico dst 10.0.0.12`.
+    pub fdb: Vec<Text>,
     /// Kernel settings, `net.*` only: `net.ipv4.ip_forward: 1`.
     pub sysctls: IndexMap<Text, Text>,
     /// The everyday address translations.
-    pub nat: Vec<Nat>,
+    pub nat: Vec<Sp<Nat>>,
     /// IPv4 firewall lines as `iptables-save` prints them: `-t filter -A FORWARD -i eth0 -j DROP`.
     pub iptables: Vec<Text>,
     /// IPv6 firewall lines.
@@ -102,11 +153,11 @@ pub struct Interface {
 #[serde(deny_unknown_fields, default)]
 pub struct Nat {
     /// Hide a network behind the address of the interface that its packets leave by.
-    pub masquerade: Option<Masquerade>,
+    pub masquerade: Option<Sp<Masquerade>>,
     /// Send what arrives for this node's port to another address.
-    pub dnat: Option<Dnat>,
+    pub dnat: Option<Sp<Dnat>>,
     /// Give leaving packets a fixed source address.
-    pub snat: Option<Snat>,
+    pub snat: Option<Sp<Snat>>,
 }
 
 /// `-t nat -A POSTROUTING -s FROM -o OUT -j MASQUERADE`
@@ -347,7 +398,9 @@ pub fn load(source: &Source, problems: &mut Problems) -> Option<Lab> {
     if let tree::Value::Map(entries) = &mut tree.value {
         entries.retain(|(key, _)| !key.text.starts_with("x-"));
     }
-    Some(de::read(&mut tree, problems))
+    let (mut lab, holes): (Lab, Holes) = de::read(&mut tree, problems)?;
+    lab.holes = holes;
+    Some(lab)
 }
 
 /// The limits that hold before a file is even parsed.

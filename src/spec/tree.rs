@@ -3,12 +3,14 @@
 //! serde stops at the first mistake; a trainer wants all of them. So the text becomes this tree first, and
 //! `spec::de` reads the typed lab from it, as often as needed, with the parts that were wrong cut out.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 use serde_yaml::options::DuplicateKeyPolicy;
 
+use super::riddles;
 use crate::error::Problems;
 use crate::span::{Source, Span};
 
@@ -72,9 +74,11 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Tree> {
         Ok(tree) => Some(tree),
         Err(error) if matches!(error.without_snippet(), serde_yaml::Error::DuplicateMappingKey { .. }) => {
             // Once more with all entries kept, to find every duplicate and every other mistake behind it.
-            let tree = read(text, DuplicateKeyPolicy::LastWins).ok()?;
+            let mut tree = read(text, DuplicateKeyPolicy::LastWins)
+                .map_err(|error| riddles::tell(text, &error, problems))
+                .ok()?;
             let before = problems.errors().count();
-            duplicates(&tree, problems);
+            duplicates(&mut tree, problems);
             if problems.errors().count() == before {
                 let span = span_of(text, error.location());
                 problems.error(span, "this key stands twice in its mapping");
@@ -82,7 +86,7 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Tree> {
             Some(tree)
         }
         Err(error) => {
-            syntax(text, &error, problems);
+            riddles::tell(text, &error, problems);
             None
         }
     }
@@ -97,7 +101,32 @@ fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Tree, serde_ya
     };
     let mut tree: Tree = serde_yaml::from_str_with_options::<Raw>(text, options)?.0;
     resolve_text(&mut tree, text);
+    stretch(&mut tree, text);
     Ok(tree)
+}
+
+/// A container comes with the place of its first character; a message wants to underline what can be seen of it in that
+/// line. Gives back the end of the whole.
+fn stretch(tree: &mut Tree, text: &str) -> u32 {
+    let last = match &mut tree.value {
+        Value::Null | Value::Scalar(_) => return tree.span.end,
+        Value::List(items) => items.iter_mut().map(|item| stretch(item, text)).max(),
+        Value::Map(entries) => entries.iter_mut().map(|(key, value)| stretch(value, text).max(key.span.end)).max(),
+    };
+    let start = tree.span.start;
+    let inside = last.filter(|end| *end > start).unwrap_or(start + 1).min(text.len() as u32);
+    let closing = match text.as_bytes().get(start as usize) {
+        Some(b'{') => "}",
+        Some(b'[') => "]",
+        _ => "",
+    };
+    let rest = text.get(inside as usize..).unwrap_or_default();
+    let skipped = rest.len() - rest.trim_start_matches([' ', ',', '\t', '\r', '\n']).len();
+    let closed = !closing.is_empty() && rest[skipped..].starts_with(closing);
+    let end = if closed { inside + skipped as u32 + 1 } else { inside };
+    let seen = text.get(start as usize..end as usize).map_or(1, |t| t.lines().next().unwrap_or_default().len().max(1));
+    tree.span.end = start + seen as u32;
+    end
 }
 
 /// Plain scalars come as numbers or booleans; what the author wrote stands in the text (`010`, `10.0`).
@@ -133,35 +162,8 @@ fn sane_characters(source: &Source, problems: &mut Problems) -> bool {
     true
 }
 
-fn syntax(text: &str, error: &serde_yaml::Error, problems: &mut Problems) {
-    // The parser has no good words for the most common slip of all.
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        if let Some(tab) = line[..indent].find('\t')
-            && !line.trim().is_empty()
-        {
-            let span = Span { start: (at + tab) as u32, end: (at + tab + 1) as u32 };
-            problems
-                .error(span, "tabs are not allowed for indentation in YAML")
-                .help("replace the tab by spaces (2 per level)");
-            return;
-        }
-        at += line.len();
-    }
-    let plain = error.without_snippet();
-    let budget = matches!(plain, serde_yaml::Error::Budget { .. });
-    let message = if budget {
-        "lab file expands to more than 250000 elements; refused".to_string()
-    } else {
-        let full = plain.to_string();
-        let cut = full.split(" at line ").next().unwrap_or(&full);
-        format!("not YAML: {}", cut.split(" --> ").next().unwrap_or(cut).trim_end_matches('.'))
-    };
-    problems.error(span_of(text, error.location()), message);
-}
-
-fn span_of(text: &str, location: Option<serde_yaml::Location>) -> Span {
+/// The place that the YAML reader speaks of.
+pub(super) fn span_of(text: &str, location: Option<serde_yaml::Location>) -> Span {
     let Some(location) = location else {
         return Span::default();
     };
@@ -180,22 +182,48 @@ fn convert(location: &serde_yaml::Location) -> Option<Span> {
     Some(Span { start, end: start + span.byte_len()? as u32 })
 }
 
-fn duplicates(tree: &Tree, problems: &mut Problems) {
-    match &tree.value {
+/// Reports keys that stand twice. Their values are put together, so that what is wrong in either is found as well, and
+/// nothing that one of them has seems to be missing.
+fn duplicates(tree: &mut Tree, problems: &mut Problems) {
+    match &mut tree.value {
         Value::Map(entries) => {
-            for (i, (key, value)) in entries.iter().enumerate() {
-                if let Some((first, _)) = entries[..i].iter().find(|(k, _)| k.text == key.text) {
+            let mut first: HashMap<String, usize> = HashMap::new();
+            let mut kept: Vec<(Key, Tree)> = Vec::new();
+            for (key, value) in entries.drain(..) {
+                if let Some(&at) = first.get(&key.text) {
                     problems
                         .error(key.span, format!("`{}` is defined twice", key.text))
                         .label("again here")
-                        .also(first.span, "first here")
+                        .also(kept[at].0.span, "first here")
                         .help("rename or delete one of the two");
+                    join(&mut kept[at].1, value);
+                } else {
+                    first.insert(key.text.clone(), kept.len());
+                    kept.push((key, value));
                 }
-                duplicates(value, problems);
+            }
+            *entries = kept;
+            entries.iter_mut().for_each(|(_, value)| duplicates(value, problems));
+        }
+        Value::List(items) => items.iter_mut().for_each(|item| duplicates(item, problems)),
+        Value::Null | Value::Scalar(_) => {}
+    }
+}
+
+/// Adds what only the second one has.
+fn join(first: &mut Tree, second: Tree) {
+    match (&mut first.value, second.value) {
+        (Value::Map(mine), Value::Map(other)) => {
+            for (key, value) in other {
+                match mine.iter_mut().find(|(k, _)| k.text == key.text) {
+                    Some((_, own)) => join(own, value),
+                    None => mine.push((key, value)),
+                }
             }
         }
-        Value::List(items) => items.iter().for_each(|item| duplicates(item, problems)),
-        Value::Null | Value::Scalar(_) => {}
+        (Value::List(mine), Value::List(other)) => mine.extend(other),
+        (Value::Null, other) => *first = Tree { value: other, span: second.span },
+        _ => {}
     }
 }
 
@@ -205,7 +233,8 @@ struct Raw(Tree);
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned: Spanned<RawValue> = Spanned::deserialize(deserializer)?;
-        let span = convert(&spanned.referenced).or_else(|| convert(&spanned.defined)).unwrap_or_default();
+        // What an alias stands for is mended where it is defined.
+        let span = convert(&spanned.defined).or_else(|| convert(&spanned.referenced)).unwrap_or_default();
         Ok(Raw(Tree { span, value: spanned.value.0 }))
     }
 }
@@ -266,7 +295,7 @@ impl<'de> Visitor<'de> for AnyValue {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             let Raw(value) = map.next_value()?;
-            let span = convert(&key.referenced).unwrap_or_default();
+            let span = convert(&key.defined).or_else(|| convert(&key.referenced)).unwrap_or_default();
             entries.push((Key { span, text: key.value }, value));
         }
         Ok(Value::Map(entries))

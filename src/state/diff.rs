@@ -39,6 +39,8 @@ pub enum Item {
     Rule(String),
     /// A permanent neighbour.
     Neighbor(String),
+    /// A forwarding entry of a tunnel.
+    Fdb(String),
     /// A kernel setting.
     Sysctl(String),
     /// A firewall line of one family.
@@ -74,6 +76,7 @@ impl fmt::Display for Drift {
             Item::Route(route) => format!("route `{route}`"),
             Item::Rule(rule) => format!("rule `{rule}`"),
             Item::Neighbor(neighbor) => format!("neighbour `{neighbor}`"),
+            Item::Fdb(fdb) => format!("forwarding entry `{fdb}`"),
             Item::Sysctl(key) => key.clone(),
             Item::Firewall(Family::V4, line) => format!("iptables `{line}`"),
             Item::Firewall(Family::V6, line) => format!("ip6tables `{line}`"),
@@ -147,6 +150,7 @@ impl Differences<'_> {
         self.set(&want.routes, &have.routes, Item::Route);
         self.set(&want.rules, &have.rules, Item::Rule);
         self.set(&want.neighbors, &have.neighbors, Item::Neighbor);
+        self.set(&want.fdb, &have.fdb, Item::Fdb);
         for (key, value) in &want.sysctls {
             match have.sysctls.get(key) {
                 None => self.push(Item::Sysctl(key.clone()), Change::Missing),

@@ -32,6 +32,9 @@ pub struct NodeState {
     pub rules: BTreeSet<String>,
     /// Permanent neighbours.
     pub neighbors: BTreeSet<String>,
+    /// Forwarding entries of tunnels.
+    #[serde(default)]
+    pub fdb: BTreeSet<String>,
     /// The kernel settings that the lab speaks of.
     pub sysctls: BTreeMap<String, String>,
     /// Firewall rules as `iptables-save` prints them, table by table.

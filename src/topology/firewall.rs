@@ -3,18 +3,18 @@
 use std::net::IpAddr;
 
 use super::Node;
-use super::interfaces::word;
+use super::interfaces::{place_in, word};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::iptables::Line;
-use crate::ip::{Family, parse_ip, parse_net};
+use crate::ip::{Family, parse_ip, parse_net, parse_port, parse_socket};
 use crate::name::IfName;
 use crate::span::{Sp, Span};
-use crate::spec::{self, Text};
+use crate::spec::{self, Holes, Text};
 
-pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Problems) {
+pub(super) fn resolve(written: &spec::Node, node: &mut Node, holes: &Holes, problems: &mut Problems) {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for nat in &written.nat {
-        if let Some((family, line)) = translation(nat, node, problems) {
+        if let Some((family, line)) = translation(nat, node, holes, problems) {
             if family == Family::V4 { v4.push(line) } else { v6.push(line) }
         }
     }
@@ -37,8 +37,10 @@ fn lines(written: &[Text], family: Family, node: &Node, problems: &mut Problems)
             };
             let ip = value.split('/').next().and_then(|ip| ip.parse::<IpAddr>().ok());
             if ip.is_some_and(|ip| Family::of(ip) != family) {
-                let span = line.span.narrow(&problems.source.text, value);
-                problems.error(span, format!("`{value}` is not {}", family.name()));
+                let (key, other) = if family == Family::V4 { ("ip6tables", "IPv6") } else { ("iptables", "IPv4") };
+                problems
+                    .error(place_in(line.span, value, problems), format!("`{value}` is not {}", family.name()))
+                    .help(format!("lines with {other} addresses stand under `{key}`"));
             }
         }
     }
@@ -50,7 +52,7 @@ fn interface(name: &str, span: Span, pattern: bool, node: &Node, problems: &mut 
     if found {
         return Some(());
     }
-    let span = span.narrow(&problems.source.text, name);
+    let span = place_in(span, name, problems);
     let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
     problems
         .error(span, format!("this node has no interface `{name}`"))
@@ -58,25 +60,25 @@ fn interface(name: &str, span: Span, pattern: bool, node: &Node, problems: &mut 
     None
 }
 
-fn translation(nat: &spec::Nat, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
+fn translation(
+    nat: &Sp<spec::Nat>,
+    node: &Node,
+    holes: &Holes,
+    problems: &mut Problems,
+) -> Option<(Family, Sp<Line>)> {
     match (&nat.masquerade, &nat.dnat, &nat.snat) {
-        (Some(m), None, None) => masquerade(m, node, problems),
-        (None, Some(d), None) => dnat(d, node, problems),
-        (None, None, Some(s)) => snat(s, node, problems),
+        (Some(m), None, None) => masquerade(m, node, holes, problems),
+        (None, Some(d), None) => dnat(d, node, holes, problems),
+        (None, None, Some(s)) => snat(s, node, holes, problems),
         _ => {
-            problems
-                .error(nat_span(nat), "each entry of `nat` is one of `masquerade`, `dnat` or `snat`")
-                .help("as in `- masquerade: {from: 192.168.15.0/24, out: uplink}`");
+            if !holes.any(nat.span, &["masquerade", "dnat", "snat"]) {
+                problems
+                    .error(nat.span, "each entry of `nat` is one of `masquerade`, `dnat` or `snat`")
+                    .help("as in `- masquerade: {from: 192.168.15.0/24, out: uplink}`");
+            }
             None
         }
     }
-}
-
-fn nat_span(nat: &spec::Nat) -> Span {
-    let m = nat.masquerade.as_ref().and_then(|m| m.from.as_ref().or(m.out.as_ref()));
-    let d = || nat.dnat.as_ref().and_then(|d| d.input.as_ref().or(d.to.as_ref()));
-    let s = || nat.snat.as_ref().and_then(|s| s.from.as_ref().or(s.out.as_ref()));
-    m.or_else(d).or_else(s).map(|t| t.span).unwrap_or_default()
 }
 
 fn line(chain: &str, words: &[String], span: Span) -> Sp<Line> {
@@ -84,17 +86,27 @@ fn line(chain: &str, words: &[String], span: Span) -> Sp<Line> {
     Sp::new(Line::append("nat", chain, &words), span)
 }
 
-fn need<'a>(
-    value: &'a Option<Text>,
+/// Reports the entries that a translation lacks, all in one message.
+fn lacks(
+    what: &str,
     span: Span,
-    message: &str,
-    help: &str,
+    wanted: &[(&str, &Option<Text>)],
+    example: &str,
+    holes: &Holes,
     problems: &mut Problems,
-) -> Option<&'a Text> {
-    if value.is_none() {
-        problems.error(span, message).help(help);
+) -> bool {
+    let missing: Vec<&str> = wanted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
+    if missing.is_empty() {
+        return false;
     }
-    value.as_ref()
+    if !holes.any(span, &missing) {
+        let list: Vec<String> = missing.iter().map(|key| format!("`{key}`")).collect();
+        let why = if missing == ["out"] { ": without it the rule would also rewrite loopback traffic" } else { "" };
+        problems
+            .error(span, format!("{what} needs {}{why}", list.join(" and ")))
+            .help(format!("as in `{what}: {example}`"));
+    }
+    true
 }
 
 fn network(text: &Text, problems: &mut Problems) -> Option<ipnet::IpNet> {
@@ -108,102 +120,131 @@ fn network(text: &Text, problems: &mut Problems) -> Option<ipnet::IpNet> {
     Some(net)
 }
 
-fn masquerade(written: &spec::Masquerade, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
-    let span = written.from.as_ref().or(written.out.as_ref()).map(|t| t.span).unwrap_or_default();
-    let out = need(
-        &written.out,
-        span,
-        "masquerade needs `out: INTERFACE`",
-        "without it the rule would also rewrite loopback traffic",
-        problems,
-    );
-    let from = need(&written.from, span, "masquerade needs `from: NETWORK`", "as in `from: 192.168.15.0/24`", problems);
-    let from = from.and_then(|f| network(f, problems));
-    let out = out?;
+fn masquerade(
+    written: &Sp<spec::Masquerade>,
+    node: &Node,
+    holes: &Holes,
+    problems: &mut Problems,
+) -> Option<(Family, Sp<Line>)> {
+    let wanted = [("from", &written.from), ("out", &written.out)];
+    lacks("masquerade", written.span, &wanted, "{from: 192.168.15.0/24, out: uplink}", holes, problems);
+    let from = written.from.as_ref().and_then(|f| network(f, problems));
+    let out = written.out.as_ref()?;
     interface(out, out.span, false, node, problems)?;
     let from = from?;
     let words = ["-s".into(), from.to_string(), "-o".into(), out.value.clone(), "-j".into(), "MASQUERADE".into()];
-    Some((Family::of(from.addr()), line("POSTROUTING", &words, span)))
+    Some((Family::of(from.addr()), line("POSTROUTING", &words, written.span)))
 }
 
-fn snat(written: &spec::Snat, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
-    let span =
-        written.from.as_ref().or(written.out.as_ref()).or(written.to.as_ref()).map(|t| t.span).unwrap_or_default();
-    let to = need(&written.to, span, "snat needs `to: ADDRESS`", "the new source address", problems);
-    let out =
-        need(&written.out, span, "snat needs `out: INTERFACE`", "the interface that the packets leave by", problems);
-    let from = need(&written.from, span, "snat needs `from: NETWORK`", "as in `from: 192.168.15.0/24`", problems);
-    let from = from.and_then(|f| network(f, problems));
-    let to = to.and_then(|t| word(t, parse_ip(t), problems));
-    let out = out?;
+fn snat(
+    written: &Sp<spec::Snat>,
+    node: &Node,
+    holes: &Holes,
+    problems: &mut Problems,
+) -> Option<(Family, Sp<Line>)> {
+    let wanted = [("from", &written.from), ("out", &written.out), ("to", &written.to)];
+    lacks("snat", written.span, &wanted, "{from: 192.168.15.0/24, out: uplink, to: 203.0.113.2}", holes, problems);
+    let from = written.from.as_ref().and_then(|f| network(f, problems));
+    let to = written.to.as_ref().and_then(|t| word(t, parse_ip(t), problems));
+    let out = written.out.as_ref()?;
     interface(out, out.span, false, node, problems)?;
     let (from, to) = (from?, to?);
     same_family(&to, from.addr(), problems)?;
     let words = ["-s", &from.to_string(), "-o", out, "-j", "SNAT", "--to-source", &to.to_string()].map(str::to_string);
-    Some((Family::of(from.addr()), line("POSTROUTING", &words, span)))
+    Some((Family::of(from.addr()), line("POSTROUTING", &words, written.span)))
 }
 
 fn same_family(one: &Sp<IpAddr>, other: IpAddr, problems: &mut Problems) -> Option<()> {
     if Family::of(one.value) == Family::of(other) {
         return Some(());
     }
-    problems.error(one.span, format!("{one} and {other} are of different families"));
+    problems
+        .error(one.span, format!("{one} and {other} are of different families"))
+        .help("both are IPv4 or both are IPv6");
     None
 }
 
-fn dnat(written: &spec::Dnat, node: &Node, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
-    let place = [&written.input, &written.to, &written.port];
-    let span = place.into_iter().flatten().next().map(|t| t.span).unwrap_or_default();
-    let to = need(&written.to, span, "dnat needs `to: ADDRESS:PORT`", "where the packets go instead", problems);
-    let target = to.and_then(|t| target(t, problems));
-    let mut words = Vec::new();
-    let mut good = true;
-    if let Some(input) = &written.input {
-        good &= interface(input, input.span, false, node, problems).is_some();
-        words.extend(["-i".to_string(), input.value.clone()]);
-    }
-    if let Some(address) = &written.address {
-        let ip = word(address, parse_ip(address), problems)?;
-        let net = ipnet::IpNet::from(ip.value);
-        words.splice(0..0, ["-d".to_string(), net.to_string()]);
-    }
-    if written.input.is_none() && written.address.is_none() {
-        problems
-            .error(span, "dnat needs `in: INTERFACE` or `address: ADDRESS`")
-            .help("without one it would also catch what passes through");
-        good = false;
-    }
-    match (&written.proto, &written.port) {
-        (Some(proto), port) => {
-            if !matches!(proto.as_str(), "tcp" | "udp") {
-                problems.error(proto.span, format!("`{proto}` is not tcp or udp"));
-                good = false;
-            }
-            words.extend(["-p".to_string(), proto.value.clone()]);
-            if let Some(port) = port {
-                let range = ports(port, problems);
-                good &= range.is_some();
-                words.extend(["-m".into(), proto.value.clone(), "--dport".into(), range.unwrap_or_default()]);
-            }
-        }
-        (None, Some(port)) => {
-            problems.error(port.span, "a port needs `proto: tcp` or `proto: udp`");
-            good = false;
-        }
-        (None, None) => {
-            if target.as_ref().is_some_and(|(_, port)| port.is_some()) {
-                problems.error(span, "a target port needs `proto: tcp` or `proto: udp`");
-                good = false;
-            }
-        }
+fn dnat(
+    written: &Sp<spec::Dnat>,
+    node: &Node,
+    holes: &Holes,
+    problems: &mut Problems,
+) -> Option<(Family, Sp<Line>)> {
+    let example = "{in: uplink, proto: tcp, port: 80, to: \"192.168.15.2:80\"}";
+    let lacking = lacks("dnat", written.span, &[("to", &written.to)], example, holes, problems);
+    let target = written.to.as_ref().and_then(|t| target(t, problems));
+    let place = dnat_place(written, node, holes, problems);
+    let ports = dnat_ports(written, target.is_some_and(|(_, port)| port.is_some()), holes, problems);
+    if lacking {
+        return None;
     }
     let (ip, port) = target?;
+    let (mut words, address) = place?;
+    if let Some(address) = address {
+        same_family(&address, ip, problems)?;
+    }
+    words.extend(ports?);
     let shown = match (ip, port) {
         (ip, None) => ip.to_string(),
         (ip, Some(port)) => std::net::SocketAddr::new(ip, port).to_string(),
     };
     words.extend(["-j".into(), "DNAT".into(), "--to-destination".into(), shown]);
-    good.then(|| (Family::of(ip), line("PREROUTING", &words, span)))
+    Some((Family::of(ip), line("PREROUTING", &words, written.span)))
+}
+
+/// `-d ADDRESS -i INTERFACE`: what the packets are known by.
+fn dnat_place(
+    written: &Sp<spec::Dnat>,
+    node: &Node,
+    holes: &Holes,
+    problems: &mut Problems,
+) -> Option<(Vec<String>, Option<Sp<IpAddr>>)> {
+    if written.input.is_none() && written.address.is_none() {
+        if !holes.any(written.span, &["in", "address"]) {
+            problems
+                .error(written.span, "dnat needs `in` or `address`: without one it would also catch what passes through")
+                .help("add `in: INTERFACE` or `address: ADDRESS`");
+        }
+        return None;
+    }
+    let known = written.input.as_ref().map(|input| interface(input, input.span, false, node, problems));
+    let address = written.address.as_ref().map(|a| word(a, parse_ip(a), problems));
+    let mut words = Vec::new();
+    if let Some(address) = &address {
+        words.extend(["-d".to_string(), ipnet::IpNet::from(address.as_ref()?.value).to_string()]);
+    }
+    if let Some(input) = &written.input {
+        known??;
+        words.extend(["-i".to_string(), input.value.clone()]);
+    }
+    Some((words, address.flatten()))
+}
+
+/// `-p PROTO -m PROTO --dport PORT`.
+fn dnat_ports(
+    written: &Sp<spec::Dnat>,
+    target_port: bool,
+    holes: &Holes,
+    problems: &mut Problems,
+) -> Option<Vec<String>> {
+    let range = written.port.as_ref().map(|port| ports(port, problems));
+    let Some(proto) = &written.proto else {
+        let span = written.port.as_ref().or(written.to.as_ref()).map_or(written.span, |t| t.span);
+        if (range.is_some() || target_port) && !holes.any(written.span, &["proto"]) {
+            problems.error(span, "a port needs a protocol").help("add `proto: tcp` or `proto: udp`");
+        }
+        return (range.is_none() && !target_port).then(Vec::new);
+    };
+    if !matches!(proto.as_str(), "tcp" | "udp") {
+        let help = did_you_mean(proto, ["tcp", "udp"]).unwrap_or("only these two have ports".into());
+        problems.error(proto.span, format!("`{proto}` is not tcp or udp")).help(help);
+        return None;
+    }
+    let mut words = vec!["-p".to_string(), proto.value.clone()];
+    if let Some(range) = range {
+        words.extend(["-m".into(), proto.value.clone(), "--dport".into(), range?]);
+    }
+    Some(words)
 }
 
 /// `ADDRESS` or `ADDRESS:PORT`.
@@ -211,29 +252,18 @@ fn target(text: &Text, problems: &mut Problems) -> Option<(IpAddr, Option<u16>)>
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Some((ip, None));
     }
-    if let Ok(socket) = text.parse::<std::net::SocketAddr>()
-        && socket.port() > 0
-    {
-        return Some((socket.ip(), Some(socket.port())));
-    }
-    problems
-        .error(text.span, format!("`{text}` is not ADDRESS or ADDRESS:PORT"))
-        .help("iptables takes addresses, not names; a port is 1 to 65535");
-    None
+    let socket = word(text, parse_socket(text), problems)?;
+    Some((socket.ip(), Some(socket.port())))
 }
 
 /// `80` or `8000-8010`, in iptables' words.
 fn ports(text: &Text, problems: &mut Problems) -> Option<String> {
-    let number = |word: &str| word.parse::<u16>().ok().filter(|n| *n > 0);
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (number(first), number(last)) {
-        (Some(a), Some(b)) if a == b => Some(a.to_string()),
-        (Some(a), Some(b)) if a < b => Some(format!("{a}:{b}")),
-        _ => {
-            problems
-                .error(text.span, format!("`{text}` is not a port from 1 to 65535"))
-                .help("as in `80` or `8000-8010`");
-            None
-        }
+    let a = word(text, parse_port(first), problems)?.value;
+    let b = word(text, parse_port(last), problems)?.value;
+    if a > b {
+        problems.error(text.span, format!("`{text}` runs backwards")).help(format!("did you mean `{b}-{a}`?"));
+        return None;
     }
+    Some(if a == b { a.to_string() } else { format!("{a}:{b}") })
 }

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-use super::links::{insert, mac};
+use super::links::{cable_end, insert, mac};
+use super::names::interface_name;
 use super::{Interface, Node};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::{Address, Mac, WordError};
 use crate::link::{Kind, bridge};
 use crate::name::{IfName, NodeName};
-use crate::span::Sp;
+use crate::span::{Sp, Span};
 use crate::spec;
 
 pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<NodeName, Node>, problems: &mut Problems) {
@@ -22,6 +23,7 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<Node
         for (bridge_key, bridge) in &written.bridges {
             add_bridge(lab_name, &name, bridge_key, bridge, nodes, problems);
         }
+        super::devices::add(lab_name, &name, written, nodes, problems);
         let Some(node) = nodes.get_mut(&name) else {
             continue;
         };
@@ -32,6 +34,7 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<Node
             set(&name, interface_key, settings, node, problems);
         }
         duplicates(node, problems);
+        super::devices::check(written, node, problems);
     }
 }
 
@@ -43,12 +46,8 @@ fn add_bridge(
     nodes: &mut IndexMap<NodeName, Node>,
     problems: &mut Problems,
 ) {
-    let name = match IfName::new(key) {
-        Ok(name) => name,
-        Err(message) => {
-            problems.error(key.span, format!("`{key}`: {message}"));
-            return;
-        }
+    let Some(name) = interface_name(key, key.span, problems) else {
+        return;
     };
     let given = written.mac.as_ref().and_then(|m| mac(m, problems));
     let interface = Interface {
@@ -61,16 +60,14 @@ fn add_bridge(
         span: key.span,
     };
     insert(nodes, node, &name, interface, key.span, problems);
-    match written.ports.len() {
-        0 => {
-            problems.warn(key.span, format!("bridge `{key}` has no ports: nothing is plugged into it"));
-        }
-        n if n > bridge::MOST_PORTS => {
-            let message =
-                format!("bridge `{key}` has {n} ports; the kernel takes {} on one bridge", bridge::MOST_PORTS);
-            problems.error(key.span, message).help("spread them over several bridges");
-        }
-        _ => {}
+    let ports = written.ports.len();
+    if ports > bridge::MOST_PORTS {
+        problems
+            .error(
+                key.span,
+                format!("bridge `{key}` has {ports} ports; the kernel takes {} on one bridge", bridge::MOST_PORTS),
+            )
+            .help("spread them over several bridges");
     }
 }
 
@@ -98,13 +95,16 @@ fn plug_ports(
             continue;
         }
         if matches!(interface.kind, Kind::Loopback) {
-            problems.error(port.span, "`lo` cannot be plugged into a bridge");
+            problems
+                .error(port.span, "`lo` cannot be plugged into a bridge")
+                .help(format!("a port is the `{node_name}` end of a link"));
             continue;
         }
         if let Some(first) = &interface.master {
             problems
                 .error(port.span, format!("`{port}` is plugged into `{}` already", first.value))
-                .also(first.span, "here");
+                .also(first.span, "here")
+                .help("an interface is a port of one bridge: delete one of the two");
             continue;
         }
         interface.master = Some(Sp::new(bridge.clone(), port.span));
@@ -121,6 +121,10 @@ fn set(node_name: &NodeName, key: &Sp<String>, settings: &spec::Interface, node:
             format!("no link ends at `{node_name}:{key}`; interfaces of `{node_name}`: {}", known.join(", "))
         });
         problems.error(key.span, format!("`{node_name}` has no interface `{key}`")).help(help);
+        // The rest of the file may speak of it.
+        if let Ok(name) = IfName::new(key) {
+            node.interfaces.insert(name, Interface { addresses, ..cable_end(key.span) });
+        }
         return;
     };
     if matches!(interface.kind, Kind::Bridge(_)) {
@@ -130,7 +134,7 @@ fn set(node_name: &NodeName, key: &Sp<String>, settings: &spec::Interface, node:
     if matches!(interface.kind, Kind::Loopback)
         && let Some(mac) = &settings.mac
     {
-        problems.error(mac.span, "`lo` has no Ethernet address");
+        problems.error(mac.span, "`lo` has no Ethernet address").help("delete `mac` here");
     }
     if let Some(master) = &interface.master
         && let Some(address) = addresses.first()
@@ -146,7 +150,7 @@ fn set(node_name: &NodeName, key: &Sp<String>, settings: &spec::Interface, node:
     interface.up = settings.up.as_ref().map_or(interface.up, |u| u.value);
 }
 
-fn mtu(written: Option<&Sp<u32>>, problems: &mut Problems) -> Option<u32> {
+pub(super) fn mtu(written: Option<&Sp<u32>>, problems: &mut Problems) -> Option<u32> {
     let mtu = written?;
     if !(68..=65_535).contains(&mtu.value) {
         problems.error(mtu.span, format!("mtu {mtu} is not from 68 to 65535"));
@@ -155,7 +159,7 @@ fn mtu(written: Option<&Sp<u32>>, problems: &mut Problems) -> Option<u32> {
     Some(mtu.value)
 }
 
-fn addresses(written: &[Sp<String>], problems: &mut Problems) -> Vec<Sp<Address>> {
+pub(super) fn addresses(written: &[Sp<String>], problems: &mut Problems) -> Vec<Sp<Address>> {
     written.iter().filter_map(|text| word(text, text.parse::<Address>(), problems)).collect()
 }
 
@@ -164,10 +168,33 @@ pub(super) fn word<T>(text: &Sp<String>, parsed: Result<T, WordError>, problems:
     match parsed {
         Ok(value) => Some(Sp::new(value, text.span)),
         Err(e) => {
-            let span = text.span.narrow(&problems.source.text, &e.word);
-            problems.error(span, e.message).maybe_help(e.help);
+            let span = place(text, &e.word, problems);
+            // What an alias stands for is read once for every use, and wrong once.
+            if !problems.errors().any(|p| p.span == span && p.message == e.message) {
+                problems.error(span, e.message).maybe_help(e.help);
+            }
             None
         }
+    }
+}
+
+/// Where a word stands in a text: as a word by itself if it does, else anywhere.
+pub(super) fn place(text: &Sp<String>, word: &str, problems: &Problems) -> Span {
+    place_in(text.span, word, problems)
+}
+
+/// Where a word stands in a part of the lab file.
+pub(super) fn place_in(span: Span, word: &str, problems: &Problems) -> Span {
+    let source = &problems.source.text;
+    let apart = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || "\"':,[]{}/+".contains(c));
+    let text = source.get(span.range()).unwrap_or_default();
+    let alone = |at: &usize| apart(text[..*at].chars().next_back()) && apart(text[at + word.len()..].chars().next());
+    match text.match_indices(word).map(|(at, _)| at).find(alone) {
+        Some(at) if !word.is_empty() => {
+            let start = span.start + at as u32;
+            Span { start, end: start + word.len() as u32 }
+        }
+        _ => span.narrow(source, word),
     }
 }
 
@@ -175,21 +202,25 @@ fn duplicates(node: &Node, problems: &mut Problems) {
     let mut seen = HashMap::new();
     for (name, interface) in &node.interfaces {
         for address in &interface.addresses {
-            if matches!(interface.kind, Kind::Loopback) {
-            } else if address.ip().is_loopback() {
+            if address.ip().is_loopback() && !matches!(interface.kind, Kind::Loopback) {
                 problems
                     .error(address.span, format!("`{}` is a loopback address", address.ip()))
                     .help("put it on `lo`");
+                continue;
             }
-            if !address.ip().is_ipv4() && interface.mtu.is_some_and(|m| m < 1280) {
-                problems.error(
-                    address.span,
-                    format!("IPv6 needs an MTU of 1280; `{name}` has {}", interface.mtu.unwrap_or(0)),
-                );
+            if !address.ip().is_ipv4()
+                && let Some(mtu) = interface.mtu.filter(|m| *m < 1280)
+            {
+                problems
+                    .error(address.span, format!("IPv6 needs an MTU of 1280; `{name}` has {mtu}"))
+                    .help("raise the MTU, or leave the address out");
             }
             if let Some((first, on)) = seen.insert(address.ip(), (address.span, name)) {
                 let same = if on == name { "listed twice".to_string() } else { format!("on `{on}` already") };
-                problems.error(address.span, format!("`{}` is {same}", address.ip())).also(first, "first here");
+                problems
+                    .error(address.span, format!("`{}` is {same}", address.ip()))
+                    .also(first, "first here")
+                    .help("delete one of the two");
             }
         }
     }

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Node, Topology};
+use super::interfaces::place_in;
+use super::{Interface, Node, Topology};
 use crate::error::Problems;
 use crate::ip::route::gateways;
+use crate::ip::{Mac, Route};
 use crate::link::Kind;
 use crate::name::{IfName, NodeName};
 use crate::span::Span;
@@ -13,12 +15,27 @@ use crate::span::Span;
 pub(super) fn look(topology: &Topology, problems: &mut Problems) {
     netns_names(topology, problems);
     bridge_loops(topology, problems);
+    let segments = Segments::of(topology);
+    if let Some(segments) = &segments {
+        same_mac(topology, segments, problems);
+    }
+    // What is wrong would make half of these warnings: they wait until it is mended.
+    if problems.any_errors() {
+        return;
+    }
     for (name, node) in &topology.nodes {
         isolated(name, node, problems);
+        without_ports(node, problems);
         forwarding(name, node, problems);
+        same_network(name, node, problems);
+        rp_filter(node, problems);
         gateways_exist(topology, name, node, problems);
     }
-    segments(topology, problems);
+    route_loops(topology, problems);
+    if let Some(segments) = &segments {
+        same_address(topology, segments, problems);
+        topology.links.iter().for_each(|link| cable(topology, link, problems));
+    }
     unproven(topology, problems);
 }
 
@@ -35,7 +52,51 @@ fn netns_names(topology: &Topology, problems: &mut Problems) {
 
 fn isolated(name: &NodeName, node: &Node, problems: &mut Problems) {
     if node.interfaces.len() == 1 {
-        problems.warn(node.span, format!("`{name}` is not connected to anything"));
+        problems
+            .warn(node.span, format!("`{name}` is not connected to anything"))
+            .help(format!("add a link, as in `endpoints: [{name}:eth0, OTHER:eth0]`"));
+    }
+}
+
+fn without_ports(node: &Node, problems: &mut Problems) {
+    let used = |name: &IfName| node.interfaces.values().any(|i| i.master.as_ref().is_some_and(|m| m.value == *name));
+    for (name, interface) in &node.interfaces {
+        if matches!(interface.kind, Kind::Bridge(_)) && !used(name) {
+            problems
+                .warn(interface.span, format!("bridge `{name}` has no ports: nothing is plugged into it"))
+                .help("add `ports: [INTERFACE]`");
+        }
+    }
+}
+
+/// The kernel answers for either address on either interface, and sends by the first route only.
+fn same_network(name: &NodeName, node: &Node, problems: &mut Problems) {
+    let mut seen: HashMap<ipnet::IpNet, (&IfName, Span)> = HashMap::new();
+    for (dev, interface) in node.interfaces.iter().filter(|(_, i)| !matches!(i.kind, Kind::Loopback)) {
+        for address in interface.addresses.iter().filter(|a| a.net.prefix_len() < a.net.max_prefix_len()) {
+            let first = *seen.entry(address.net.trunc()).or_insert((dev, address.span));
+            if first.0 != dev {
+                problems
+                    .warn(address.span, format!("`{name}` has {} on `{}` and on `{dev}`", address.net.trunc(), first.0))
+                    .also(first.1, "the first is here")
+                    .help("packets for it leave by one of the two only; give them different networks, or plug both into a bridge");
+            }
+        }
+    }
+}
+
+/// The kernel takes the larger of `all` and the interface's own.
+fn rp_filter(node: &Node, problems: &mut Problems) {
+    let value = |s: &super::Sysctl| s.value.parse::<u8>().ok();
+    let all = node.sysctls.iter().find(|s| s.path == "net/ipv4/conf/all/rp_filter").and_then(|s| value(s));
+    for sysctl in node.sysctls.iter().filter(|s| s.interface.is_some() && s.path.ends_with("/rp_filter")) {
+        if let (Some(all), Some(own)) = (all, value(sysctl))
+            && all > own
+        {
+            problems
+                .warn(sysctl.span, format!("{own} has no effect here: the kernel takes the larger value, and `all` has {all}"))
+                .help("set `net.ipv4.conf.all.rp_filter` to 0 as well");
+        }
     }
 }
 
@@ -59,11 +120,44 @@ fn gateways_exist(topology: &Topology, name: &NodeName, node: &Node, problems: &
                 || via.to_string().starts_with("169.254.")
                 || via.to_string().starts_with("fe80:");
             if topology.owner(via).is_none() && !proxied {
-                let span = route.span.narrow(&problems.source.text, &via.to_string());
-                problems.warn(span, format!("gateway {via} of `{name}`: no node has this address"));
+                let span = place_in(route.span, &via.to_string(), problems);
+                problems
+                    .warn(span, format!("gateway {via} of `{name}`: no node has this address"))
+                    .help("give it to the interface of a neighbour, or name another gateway");
             }
         }
     }
+}
+
+/// Two neighbours that send the same network to each other.
+fn route_loops(topology: &Topology, problems: &mut Problems) {
+    for (name, node) in &topology.nodes {
+        for route in node.routes.iter().filter(|r| !r.is_default()) {
+            let next = gateways(route).into_iter().find_map(|via| topology.owner(via));
+            let Some((other, back)) = next.and_then(|(other, _)| Some((other, way_back(topology, other, name, route)?)))
+            else {
+                continue;
+            };
+            if (name, route.span) < (other, back) {
+                problems
+                    .warn(route.span, format!("`{name}` and `{other}` send {} to each other", route.to))
+                    .also(back, "and back")
+                    .help("one of the two needs another gateway for it");
+            }
+        }
+    }
+}
+
+/// The route by which `from` would send the destination of a route of `to` back to it.
+fn way_back(topology: &Topology, from: &NodeName, to: &NodeName, route: &Route) -> Option<Span> {
+    let node = topology.nodes.get(from)?;
+    let own = |i: &Interface| i.addresses.iter().any(|a| a.net.contains(&route.to) || route.to.contains(&a.net));
+    if node.interfaces.values().any(own) {
+        return None;
+    }
+    let covering = node.routes.iter().filter(|r| r.to.contains(&route.to) && r.table == route.table);
+    let best = covering.max_by_key(|r| r.to.prefix_len()).filter(|r| !r.is_default())?;
+    gateways(best).into_iter().any(|via| topology.owner(via).is_some_and(|(owner, _)| owner == to)).then_some(best.span)
 }
 
 /// Which interfaces hear each other: the two ends of a cable, and all ports of a bridge.
@@ -72,7 +166,11 @@ struct Segments<'t> {
 }
 
 impl<'t> Segments<'t> {
-    fn of(topology: &'t Topology) -> Self {
+    /// None of a large lab: quadratic joins are for labs that people write by hand.
+    fn of(topology: &'t Topology) -> Option<Self> {
+        if topology.nodes.len() > 300 {
+            return None;
+        }
         let mut group = HashMap::new();
         let all = topology.nodes.iter().flat_map(|(n, node)| node.interfaces.keys().map(move |i| (n, i)));
         for (i, key) in all.enumerate() {
@@ -90,7 +188,7 @@ impl<'t> Segments<'t> {
                 }
             }
         }
-        segments
+        Some(segments)
     }
 
     /// Joins two groups; `false` when they were one already.
@@ -139,18 +237,32 @@ fn bridge_loops(topology: &Topology, problems: &mut Problems) {
     }
 }
 
-/// Addresses on one segment: the same one twice, or no network in common on a plain cable.
-fn segments(topology: &Topology, problems: &mut Problems) {
-    if topology.nodes.len() > 300 {
-        return; // quadratic joins are for labs that people write by hand
-    }
-    let segments = Segments::of(topology);
-    let mut seen: HashMap<(usize, IpAddr), (&NodeName, Span)> = HashMap::new();
+/// A switch that sees one Ethernet address at two ports sends to one of them only.
+fn same_mac(topology: &Topology, segments: &Segments<'_>, problems: &mut Problems) {
+    let mut seen: HashMap<(usize, Mac), (&NodeName, &IfName, Span)> = HashMap::new();
     for (name, node) in &topology.nodes {
         for (dev, interface) in &node.interfaces {
-            if matches!(interface.kind, Kind::Loopback) {
+            let (Some(&group), Some(mac)) = (segments.group.get(&(name, dev)), interface.mac) else {
                 continue;
+            };
+            if let Some((other, its, first)) = seen.insert((group, mac), (name, dev, interface.span)) {
+                problems
+                    .error(
+                        interface.span,
+                        format!("`{name}:{dev}` and `{other}:{its}` share a wire and both have the Ethernet address {mac}"),
+                    )
+                    .also(first, "the other")
+                    .help("give one of the two another `mac`, or leave it out");
             }
+        }
+    }
+}
+
+/// One address twice on one wire: who answers is chance.
+fn same_address(topology: &Topology, segments: &Segments<'_>, problems: &mut Problems) {
+    let mut seen: HashMap<(usize, IpAddr), (&NodeName, Span)> = HashMap::new();
+    for (name, node) in &topology.nodes {
+        for (dev, interface) in node.interfaces.iter().filter(|(_, i)| !matches!(i.kind, Kind::Loopback)) {
             let Some(&group) = segments.group.get(&(name, dev)) else {
                 continue;
             };
@@ -161,13 +273,11 @@ fn segments(topology: &Topology, problems: &mut Problems) {
                             address.span,
                             format!("`{name}` and `{other}` share a wire and both have {}", address.ip()),
                         )
-                        .also(first, "the other");
+                        .also(first, "the other")
+                        .help("give one of the two another address");
                 }
             }
         }
-    }
-    for link in &topology.links {
-        cable(topology, link, problems);
     }
 }
 
@@ -189,10 +299,14 @@ fn cable(topology: &Topology, link: &super::Link, problems: &mut Problems) {
         let ((one, _), (two, _)) = (&link.ends[0], &link.ends[1]);
         problems
             .warn(y.span, format!("`{one}` {} and `{two}` {} share a cable but no network", x.net, y.net))
-            .also(x.span, "the other end");
+            .also(x.span, "the other end")
+            .help("give both ends addresses of one network");
     }
     if a.mtu != b.mtu {
-        problems.warn(b.span, "the two ends of this cable have different MTUs: large packets get lost");
+        problems
+            .warn(b.span, "the two ends of this cable have different MTUs: large packets get lost")
+            .also(a.span, "the other end")
+            .help("write `mtu` once, with the link");
     }
 }
 

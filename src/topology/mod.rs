@@ -3,6 +3,7 @@
 //! [`resolve`] is the only maker, so an invalid topology cannot be held. It reports all problems at once and never asks
 //! the machine anything: the same file means the same everywhere.
 
+mod devices;
 mod firewall;
 mod interfaces;
 mod links;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use resolve::{load, resolve};
 
 use crate::check::Check;
-use crate::ip::{Address, Mac, Neighbor, Route, Rule, iptables};
+use crate::ip::{Address, Fdb, Mac, Neighbor, Route, Rule, iptables};
 use crate::link::Kind;
 use crate::name::{IfName, LabName, NodeName};
 use crate::span::{Source, Sp, Span};
@@ -65,6 +66,8 @@ pub struct Node {
     pub rules: Vec<Sp<Rule>>,
     /// Permanent neighbours.
     pub neighbors: Vec<Sp<Neighbor>>,
+    /// Forwarding entries of tunnels.
+    pub fdb: Vec<Sp<Fdb>>,
     /// Kernel settings.
     pub sysctls: Vec<Sp<Sysctl>>,
     /// IPv4 firewall lines.

@@ -1,8 +1,8 @@
 //! The lab's own name and the names of its namespaces.
 
 use crate::error::Problems;
-use crate::name::LabName;
-use crate::span::Sp;
+use crate::name::{IfName, LabName};
+use crate::span::{Sp, Span};
 use crate::spec;
 
 /// More nodes than this are refused before anything is made of them.
@@ -13,6 +13,9 @@ const LONGEST_NETNS: usize = 200;
 
 pub(super) fn lab(lab: &spec::Lab, problems: &mut Problems) -> Option<LabName> {
     let Some(name) = &lab.name else {
+        if lab.holes.top("name") {
+            return None;
+        }
         problems.error(Default::default(), "this lab has no name").help("add `name: my-lab` as the first line");
         return None;
     };
@@ -20,11 +23,30 @@ pub(super) fn lab(lab: &spec::Lab, problems: &mut Problems) -> Option<LabName> {
         Ok(name) => Some(name),
         Err(message) => {
             problems
-                .error(name.span, format!("`{name}`: {message}"))
+                .error(name.span, about(name, &message))
                 .help("a lab name is small letters, digits and dashes, and starts with a letter");
             None
         }
     }
+}
+
+/// A name and what is wrong with it, without saying the name twice.
+pub(super) fn about(name: &str, message: &str) -> String {
+    if name.is_empty() || message.contains(&format!("`{name}`")) {
+        message.to_string()
+    } else {
+        format!("`{name}`: {message}")
+    }
+}
+
+/// An interface's name, or what is wrong with it.
+pub(super) fn interface_name(text: &str, span: Span, problems: &mut Problems) -> Option<IfName> {
+    let wrong = |message: String| {
+        problems
+            .error(span, about(text, &message))
+            .help("an interface name is at most 15 letters, digits, `.`, `_` and `-`, and starts with a letter or digit");
+    };
+    IfName::new(text).map_err(wrong).ok()
 }
 
 /// Checks the pattern of namespace names and gives it back.
@@ -41,7 +63,9 @@ pub(super) fn netns_pattern(lab: &spec::Lab, problems: &mut Problems) -> String 
         return usual;
     }
     if let Some(bad) = plain.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
-        problems.error(pattern.span, format!("character `{}` not allowed in a namespace name", bad.escape_default()));
+        problems
+            .error(pattern.span, format!("character `{}` not allowed in a namespace name", bad.escape_default()))
+            .help("write letters, digits, `.`, `_`, `-`, and the words `{lab}` and `{node}`");
         return usual;
     }
     if pattern.starts_with(['.', '-']) {

@@ -19,7 +19,7 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, problems: &mut Problems) 
             Ok(name) => name,
             Err(message) => {
                 problems
-                    .error(key.span, format!("`{key}`: {message}"))
+                    .error(key.span, names::about(key, &message))
                     .help("a node name is letters, digits, `.`, `_` and `-`, and starts with a letter or digit");
                 continue;
             }
@@ -67,6 +67,7 @@ fn empty(host: bool, netns: String, span: Span) -> Node {
         routes: Vec::new(),
         rules: Vec::new(),
         neighbors: Vec::new(),
+        fdb: Vec::new(),
         sysctls: Vec::new(),
         iptables: Vec::new(),
         ip6tables: Vec::new(),
@@ -90,9 +91,12 @@ pub(super) fn ipv6(lab: &spec::Lab, nodes: &mut IndexMap<NodeName, Node>, proble
         if !node.ipv6
             && let Some(span) = first_use(node)
         {
-            problems
-                .error(span, format!("`{key}` has IPv6 switched off, but this needs it"))
-                .help("write `ipv6: on` for the node, or leave it out");
+            let off = written.ipv6.as_ref().or(lab.defaults.ipv6.as_ref());
+            let problem = problems.error(span, format!("`{key}` has IPv6 switched off, but this needs it"));
+            problem.help("write `ipv6: on` for the node, or leave this out");
+            if let Some(off) = off {
+                problem.also(off.span, "switched off here");
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use indexmap::IndexMap;
 use super::{Topology, firewall, interfaces, links, lint, names, nodes, routing, services, sysctls};
 use crate::check::{self, Check};
 use crate::error::{Problems, Result, did_you_mean};
-use crate::name::NodeName;
+use crate::ip::parse_ip;
+use crate::name::{IfName, NodeName};
 use crate::span::{Source, Sp};
 use crate::spec;
 use std::time::Duration;
@@ -26,14 +27,16 @@ pub fn load(source: Source) -> Result<(Topology, Problems)> {
 /// Gives meaning to what was written. Goes on after a problem, so that all of them are found.
 pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Option<Topology> {
     let name = names::lab(lab, problems);
-    if lab.nodes.is_empty() && !problems.any_errors() {
+    if lab.nodes.is_empty() && !lab.holes.top("nodes") {
         problems
             .error(lab.name.as_ref().map(|n| n.span).unwrap_or_default(), "this lab has no nodes")
             .help("add `nodes: {red: {}, blue: {}}`");
     }
     if lab.nodes.len() > names::MOST_NODES {
         let span = lab.nodes.keys().next().map(|k| k.span).unwrap_or_default();
-        problems.error(span, format!("{} nodes; the limit is {}", lab.nodes.len(), names::MOST_NODES));
+        problems
+            .error(span, format!("{} nodes; the limit is {}", lab.nodes.len(), names::MOST_NODES))
+            .help("make it several labs");
         return None;
     }
     let lab_name = name.clone().map_or_else(|| "lab".to_string(), |n| n.to_string());
@@ -46,8 +49,8 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
         };
         routing::resolve(node_name, written, node, problems);
         sysctls::resolve(written, node, problems);
-        firewall::resolve(written, node, problems);
-        services::resolve(written, node, problems);
+        firewall::resolve(written, node, &lab.holes, problems);
+        services::resolve(written, node, &lab.holes, problems);
     }
     nodes::ipv6(lab, &mut list, problems);
     let checks = checks(lab, &list, problems);
@@ -69,40 +72,63 @@ fn checks(lab: &spec::Lab, nodes: &IndexMap<NodeName, super::Node>, problems: &m
     lab.checks
         .iter()
         .filter_map(|written| {
-            let kind = check::read(written, problems);
+            let kind = check::read(written, &lab.holes, problems);
             let within = written.within.as_ref().and_then(|w| check::duration(w, problems)).unwrap_or(WITHIN);
-            let node = check_node(written, nodes, problems)?;
+            let node = check_node(written, lab, nodes, problems)?;
+            source_exists(written, &nodes[&node], problems);
             let kind = kind?;
             let made = || format!("{node}: {}", kind.by_hand());
             let name = written.name.as_ref().map_or_else(made, |n| n.value.trim().to_string());
             let hint = written.hint.as_ref().map(|h| h.value.trim().to_string());
-            Some(Check { name, node, kind, within, hint, span: written.any_span() })
+            Some(Check { name, node, kind, within, hint, span: check::place(written) })
         })
         .collect()
 }
 
 fn check_node(
-    written: &spec::Check,
+    written: &Sp<spec::Check>,
+    lab: &spec::Lab,
     nodes: &IndexMap<NodeName, super::Node>,
     problems: &mut Problems,
 ) -> Option<NodeName> {
     let node: &Sp<String> = match (&written.from, &written.on) {
         (Some(from), Some(on)) => {
-            problems.error(on.span, "a check has `from` or `on`, not both").also(from.span, "`from` is here");
+            problems
+                .error(on.span, "a check has `from` or `on`, not both")
+                .also(from.span, "`from` is here")
+                .help("delete one of the two");
             return None;
         }
         (Some(node), None) | (None, Some(node)) => node,
         (None, None) => {
-            problems.error(written.any_span(), "this check does not say where it runs").help("add `from: NODE`");
+            if check::has_kind(written) && !lab.holes.any(written.span, &["from", "on"]) {
+                let span = check::place(written);
+                problems.error(span, "this check does not say where it runs").help("add `from: NODE`");
+            }
             return None;
         }
     };
-    match nodes.get_key_value(node.value.as_str()) {
-        Some((name, _)) => Some(name.clone()),
-        None => {
-            let known = nodes.keys().map(NodeName::as_str);
-            problems.error(node.span, format!("there is no node `{node}`")).maybe_help(did_you_mean(node, known));
-            None
-        }
+    if let Some((name, _)) = nodes.get_key_value(node.value.as_str()) {
+        return Some(name.clone());
+    }
+    if !lab.holes.top("nodes") && !lab.nodes.contains_key(node.value.as_str()) {
+        let known: Vec<&str> = nodes.keys().map(NodeName::as_str).collect();
+        let list = (known.len() <= 12).then(|| format!("the nodes are {}", known.join(", ")));
+        let help = did_you_mean(node, known).or(list);
+        problems.error(node.span, format!("there is no node `{node}`")).maybe_help(help);
+    }
+    None
+}
+
+/// `source` is an address or an interface of the node that the check runs in.
+fn source_exists(written: &spec::Check, node: &super::Node, problems: &mut Problems) {
+    let Some(source) = written.source.as_ref().filter(|s| parse_ip(s).is_err()) else {
+        return;
+    };
+    if !node.interfaces.contains_key(source.value.as_str()) {
+        let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
+        problems
+            .error(source.span, format!("`{source}` is neither an address nor an interface of this node"))
+            .help(did_you_mean(source, known.iter().copied()).unwrap_or(format!("it has {}", known.join(", "))));
     }
 }

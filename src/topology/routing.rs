@@ -1,12 +1,13 @@
 //! Routes, policy rules and permanent neighbours.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
-use super::Node;
-use super::interfaces::word;
+use super::interfaces::{place_in, word};
+use super::{Interface, Node};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::route::{Action, NextHop};
-use crate::ip::{Neighbor, Route, Rule};
+use crate::ip::{Fdb, Neighbor, Route, Rule};
 use crate::name::IfName;
 use crate::span::{Sp, Span};
 use crate::spec;
@@ -35,6 +36,10 @@ pub(super) fn resolve(name: &str, written: &spec::Node, node: &mut Node, problem
     for neighbor in &node.neighbors {
         device(name, &neighbor.dev, neighbor.span, node, problems);
     }
+    node.fdb = written.fdb.iter().filter_map(|text| word(text, text.parse::<Fdb>(), problems)).collect();
+    for entry in &node.fdb {
+        device(name, &entry.dev, entry.span, node, problems);
+    }
 }
 
 fn destination(route: &Route) -> String {
@@ -46,7 +51,7 @@ fn device(node_name: &str, dev: &IfName, span: Span, node: &Node, problems: &mut
     if node.interfaces.contains_key(dev) {
         return true;
     }
-    let span = span.narrow(&problems.source.text, dev);
+    let span = place_in(span, dev, problems);
     let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
     problems
         .error(span, format!("`{node_name}` has no interface `{dev}`"))
@@ -69,8 +74,10 @@ fn resolve_route(
     if let Some(src) = route.src
         && !node.interfaces.values().any(|i| i.addresses.iter().any(|a| a.ip() == src))
     {
-        let span = written.span.narrow(&problems.source.text, &src.to_string());
-        problems.error(span, format!("source {src} is not an address of `{name}`")).help(node.networks());
+        let span = place_in(written.span, &src.to_string(), problems);
+        problems
+            .error(span, format!("source {src} is not an address of `{name}`"))
+            .help(format!("`{name}`: {}", node.networks()));
         good = false;
     }
     good.then(|| route.map(Route::canonical))
@@ -103,34 +110,52 @@ fn next_hop(
     let Some(via) = hop.via else { return true };
     if hop.onlink {
         if hop.dev.is_none() {
-            problems.error(text.span, "`onlink` needs `dev INTERFACE`");
+            problems
+                .error(text.span, "`onlink` needs `dev INTERFACE`")
+                .help("name the interface that the gateway is behind");
         }
         return hop.dev.is_some();
     }
-    // A gateway may also be reached by a plain device route, as Calico's 169.254.1.1 is.
-    let by_route = || {
-        let device = |r: &Sp<Route>| r.hops.iter().find(|h| h.via.is_none()).and_then(|h| h.dev.clone());
-        all.iter().filter(|r| r.to.contains(&via) && !r.is_default()).find_map(device)
-    };
-    let link_local = via.to_string().starts_with("fe80:");
-    let towards = node.interface_towards(via).cloned().or_else(by_route);
     let own = node.interfaces.values().any(|i| i.addresses.iter().any(|a| a.ip() == via));
-    let span = text.span.narrow(&problems.source.text, &via.to_string());
+    let span = place_in(text.span, &via.to_string(), problems);
     if own {
         problems.error(span, format!("gateway {via} is `{name}` itself")).help("a gateway is another node's address");
         return false;
     }
-    match (towards, &hop.dev) {
-        (Some(dev), None) => hop.dev = Some(dev),
-        (_, Some(_)) if link_local => {}
+    let towards = ways(via, all, node);
+    match (towards.first(), &hop.dev) {
+        (Some(dev), None) => hop.dev = Some(dev.clone()),
+        (Some(other), Some(dev)) if !towards.contains(dev) => {
+            problems
+                .error(span, format!("gateway {via} is behind `{other}`, not behind `{dev}`"))
+                .help(format!("write `dev {other}`, or leave `dev` out"));
+            return false;
+        }
         (Some(_), Some(_)) => {}
+        (None, Some(_)) if via.to_string().starts_with("fe80:") => {}
         (None, _) => {
+            let addressed = node.interfaces.values().any(|i| !i.addresses.is_empty());
+            let help = if addressed {
+                "use a gateway on one of these networks, or add `onlink` and `dev INTERFACE`"
+            } else {
+                "give it an address first, under `interfaces`"
+            };
             problems
                 .error(span, format!("gateway {via} is not on any network of `{name}`"))
                 .label(node.networks())
-                .help("use a gateway on one of these networks, or add `onlink` and `dev INTERFACE`");
+                .help(help);
             return false;
         }
     }
     true
+}
+
+/// The interfaces that a gateway is behind, the best one first. It may also be reached by a plain device route, as
+/// Calico's 169.254.1.1 is.
+fn ways(via: IpAddr, all: &[Sp<Route>], node: &Node) -> Vec<IfName> {
+    let device = |r: &Sp<Route>| r.hops.iter().find(|h| h.via.is_none()).and_then(|h| h.dev.clone());
+    let by_route = all.iter().filter(|r| r.to.contains(&via) && !r.is_default()).filter_map(device);
+    let near = |i: &Interface| i.addresses.iter().any(|a| a.net.contains(&via) || a.peer == Some(via));
+    let by_address = node.interfaces.iter().filter(|(_, i)| near(i)).map(|(name, _)| name.clone());
+    node.interface_towards(via).cloned().into_iter().chain(by_address).chain(by_route).collect()
 }

@@ -10,9 +10,9 @@ use crate::check;
 use crate::error::Problems;
 use crate::ip::parse_ip;
 use crate::span::{Sp, Span};
-use crate::spec::{self, Text};
+use crate::spec::{self, Holes, Text};
 
-pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Problems) {
+pub(super) fn resolve(written: &spec::Node, node: &mut Node, holes: &Holes, problems: &mut Problems) {
     let mut ports: Vec<(Responder, u16, Span)> = Vec::new();
     for (name, service) in &written.services {
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
@@ -24,13 +24,16 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Prob
                 .help("letters, digits, `-` and `_`, 32 at most");
             continue;
         }
-        let Some(resolved) = one(name, service, problems) else {
+        let Some(resolved) = one(name, service, holes, problems) else {
             continue;
         };
         if let Program::Responder { proto, port, .. } = &resolved.program {
             let udp = |p: Responder| p == Responder::Udp;
             if let Some((.., first)) = ports.iter().find(|(p, n, _)| udp(*p) == udp(*proto) && n == port) {
-                problems.error(name.span, format!("port {port} is taken in this node")).also(*first, "by this one");
+                problems
+                    .error(name.span, format!("port {port} is taken in this node"))
+                    .also(*first, "by this one")
+                    .help("give one of the two another port");
             }
             ports.push((*proto, *port, name.span));
         }
@@ -40,40 +43,63 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Prob
     node.hosts = hosts(written, problems);
 }
 
-fn one(name: &Text, written: &spec::Service, problems: &mut Problems) -> Option<Service> {
-    let responders = [(Responder::Http, &written.http), (Responder::Tcp, &written.tcp), (Responder::Udp, &written.udp)];
-    let chosen: Vec<_> = responders.iter().filter_map(|(r, port)| Some((*r, port.as_ref()?))).collect();
-    let program = match (chosen.as_slice(), written.run.as_slice()) {
-        ([(proto, port)], []) => {
-            if port.value == 0 {
-                problems.error(port.span, "port must be 1 to 65535");
-                return None;
-            }
-            let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-            let listen = match &written.listen {
-                Some(text) => word(text, parse_ip(text), problems)?.value,
-                None => any,
-            };
-            Program::Responder { proto: *proto, listen, port: port.value }
-        }
-        ([], [first, ..]) if !first.is_empty() => Program::Run(written.run.iter().map(|w| w.value.clone()).collect()),
-        _ => {
-            problems
-                .error(name.span, format!("service `{name}` is one of `http`, `tcp`, `udp` or `run`"))
-                .help("as in `{http: 80}` or `{run: [nginx, -g, daemon off;]}`");
-            return None;
-        }
-    };
-    let ready_within =
-        written.ready.as_ref().and_then(|r| r.within.as_ref()).and_then(|w| check::duration(w, problems));
+fn one(name: &Text, written: &spec::Service, holes: &Holes, problems: &mut Problems) -> Option<Service> {
+    let program = program(name, written, holes, problems);
+    let ready = written.ready.as_ref();
+    let within = ready.and_then(|r| r.within.as_ref()).and_then(|w| check::duration(w, problems));
+    let ready_tcp = ready.and_then(|r| r.tcp.as_ref()).and_then(|p| port(p, problems));
+    let (files, env) = (files(&written.files, problems), env(&written.env, problems));
     Some(Service {
-        program,
-        files: files(&written.files, problems),
-        ready_tcp: written.ready.as_ref().and_then(|r| r.tcp.as_ref()).map(|p| p.value),
-        ready_within: ready_within.unwrap_or(Duration::from_secs(5)),
-        env: env(&written.env, problems),
+        program: program?,
+        files,
+        ready_tcp,
+        ready_within: within.unwrap_or(Duration::from_secs(5)),
+        env,
         user: written.user.as_ref().map(|u| u.value.clone()),
     })
+}
+
+/// The one thing that a service runs.
+fn program(name: &Text, written: &spec::Service, holes: &Holes, problems: &mut Problems) -> Option<Program> {
+    let responders = [(Responder::Http, &written.http), (Responder::Tcp, &written.tcp), (Responder::Udp, &written.udp)];
+    let chosen: Vec<_> = responders.iter().filter_map(|(r, port)| Some((*r, port.as_ref()?))).collect();
+    let listen = match &written.listen {
+        Some(text) => word(text, parse_ip(text), problems).map(|ip| ip.value),
+        None => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+    };
+    match (chosen.as_slice(), written.run.as_slice()) {
+        ([(proto, number)], []) => {
+            let port = port(number, problems)?;
+            Some(Program::Responder { proto: *proto, listen: listen?, port })
+        }
+        ([], [first, ..]) if !first.is_empty() => {
+            Some(Program::Run(written.run.iter().map(|w| w.value.clone()).collect()))
+        }
+        ([], _) => {
+            if !holes.any(name.span, &["http", "tcp", "udp", "run"]) {
+                problems
+                    .error(name.span, format!("service `{name}` does not say what runs"))
+                    .help("give it one of `http`, `tcp`, `udp` or `run`, as in `{http: 80}` or `{run: [nginx, -g, daemon off;]}`");
+            }
+            None
+        }
+        (several, run) => {
+            let mut words: Vec<String> = several.iter().map(|(proto, _)| format!("`{}`", proto.word())).collect();
+            words.extend((!run.is_empty()).then(|| "`run`".to_string()));
+            problems
+                .error(name.span, format!("service `{name}` runs one thing: this one has {}", words.join(" and ")))
+                .help("make it several services");
+            None
+        }
+    }
+}
+
+fn port(written: &Sp<u16>, problems: &mut Problems) -> Option<u16> {
+    if written.value == 0 {
+        problems.error(written.span, "`0` is not a port from 1 to 65535").help("as in `80`");
+        return None;
+    }
+    Some(written.value)
 }
 
 fn files(written: &indexmap::IndexMap<Text, Text>, problems: &mut Problems) -> BTreeMap<String, String> {
@@ -97,7 +123,9 @@ fn env(written: &indexmap::IndexMap<Text, Text>, problems: &mut Problems) -> BTr
     let mut env = BTreeMap::new();
     for (name, value) in written {
         if name.is_empty() || name.contains(['=', '\0']) {
-            problems.error(name.span, format!("`{name}` is not the name of an environment variable"));
+            problems
+                .error(name.span, format!("`{name}` is not the name of an environment variable"))
+                .help("write `NAME: value`");
             continue;
         }
         env.insert(name.value.clone(), value.value.clone());
@@ -107,17 +135,15 @@ fn env(written: &indexmap::IndexMap<Text, Text>, problems: &mut Problems) -> BTr
 
 fn one_line(text: &Text, problems: &mut Problems) -> Option<String> {
     if text.trim().is_empty() || text.contains(['\n', '\r']) {
-        problems.error(text.span, "one word is expected here");
+        problems.error(text.span, "a word is missing here").help("write it in one line, or delete the entry");
         return None;
     }
     Some(text.trim().to_string())
 }
 
 fn resolv_conf(dns: &spec::Dns, problems: &mut Problems) -> Option<Sp<String>> {
-    let mut lines = Vec::new();
-    for server in &dns.addresses {
-        lines.push(format!("nameserver {}", word(server, parse_ip(server), problems)?.value));
-    }
+    let servers: Vec<_> = dns.addresses.iter().filter_map(|server| word(server, parse_ip(server), problems)).collect();
+    let mut lines: Vec<String> = servers.iter().map(|server| format!("nameserver {}", server.value)).collect();
     for (key, words) in [("search", &dns.search), ("options", &dns.options)] {
         let words: Vec<String> = words.iter().filter_map(|w| one_line(w, problems)).collect();
         if !words.is_empty() {
@@ -132,8 +158,12 @@ fn hosts(written: &spec::Node, problems: &mut Problems) -> Option<Sp<String>> {
     let span = written.hosts.keys().next()?.span;
     let mut text = String::from("127.0.0.1 localhost\n::1 localhost\n");
     for (name, address) in &written.hosts {
-        let ip = word(address, parse_ip(address), problems)?;
-        text.push_str(&format!("{} {}\n", ip.value, one_line(name, problems)?));
+        let ip = word(address, parse_ip(address), problems);
+        if name.is_empty() || name.contains(char::is_whitespace) || name.contains('#') {
+            problems.error(name.span, format!("`{name}` is not the name of a host")).help("a name is one word");
+        } else if let Some(ip) = ip {
+            text.push_str(&format!("{} {name}\n", ip.value));
+        }
     }
     Some(Sp::new(text, span))
 }

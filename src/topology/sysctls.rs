@@ -1,5 +1,6 @@
 //! Kernel settings of a node.
 
+use super::interfaces::place;
 use super::{Node, Sysctl};
 use crate::error::{Problems, did_you_mean};
 use crate::name::IfName;
@@ -60,18 +61,20 @@ fn one(key: &Sp<String>, value: &Sp<String>, node: &Node, problems: &mut Problem
     if !key.starts_with("net.") && !key.starts_with("net/") {
         problems
             .error(key.span, format!("`{key}`: only net.* keys belong to a namespace"))
-            .help("another key would change the whole machine");
+            .help(outside(key));
         return None;
     }
     let path = path(key, node);
     let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.');
     if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") || !path.chars().all(sane) {
-        problems.error(key.span, format!("`{key}` is not the name of a kernel setting"));
+        problems
+            .error(key.span, format!("`{key}` is not the name of a kernel setting"))
+            .help("as in `net.ipv4.ip_forward`, or `net.ipv4.conf.eth0.rp_filter` for one interface");
         return None;
     }
     let value_text = value.trim();
     if value_text.is_empty() || value_text.len() > 256 || value_text.contains(char::is_control) {
-        problems.error(value.span, format!("`{key}` needs a value"));
+        problems.error(value.span, format!("`{key}` needs a value")).help("write it in one line, as in `1`");
         return None;
     }
     let last = path.rsplit('/').next().unwrap_or_default();
@@ -91,14 +94,25 @@ fn one(key: &Sp<String>, value: &Sp<String>, node: &Node, problems: &mut Problem
     if let Some(name) = &interface
         && !node.interfaces.contains_key(name.as_str())
     {
-        let known = node.interfaces.keys().map(IfName::as_str);
+        let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
         problems
-            .error(key.span, format!("`{key}` speaks of interface `{name}`, which this node does not have"))
-            .maybe_help(did_you_mean(name, known));
+            .error(place(key, name, problems), format!("`{key}` speaks of interface `{name}`, which this node does not have"))
+            .help(did_you_mean(name, known.iter().copied()).unwrap_or(format!("it has {}", known.join(", "))));
         return None;
     }
     let interface = interface.and_then(|name| IfName::new(&name).ok());
     Some(Sysctl { path, value: value_text.split_whitespace().collect::<Vec<_>>().join("\t"), interface })
+}
+
+/// What to do about a key that does not begin with `net.`.
+fn outside(key: &str) -> String {
+    if let Some(rest) = key.strip_prefix("/proc/sys/") {
+        return format!("write `{}`", rest.replace('/', "."));
+    }
+    if key == "ip_forward" {
+        return "write it in full: `net.ipv4.ip_forward`".into();
+    }
+    "leave it out: it would change the whole machine".into()
 }
 
 /// `net.ipv4.conf.vxlan.calico.rp_filter` → `net/ipv4/conf/vxlan.calico/rp_filter`: an interface's own dots stay.

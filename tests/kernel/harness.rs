@@ -18,10 +18,14 @@ fn a_snapshot_shows_whatever_is_left_behind() {
     let before = host.snapshot();
     let traces = [
         ("links", "ip link add name left type bridge", "ip link del left"),
-        ("addresses", "ip addr add 192.0.2.1/32 dev lo", "ip addr del 192.0.2.1/32 dev lo"),
-        ("routes", "ip route add 192.0.2.0/24 dev eth0 table 9", "ip route flush table 9"),
-        ("rules", "ip -6 rule add fwmark 9 lookup 9", "ip -6 rule del fwmark 9"),
-        ("neighbours", "ip neigh add 198.51.100.3 lladdr 02::1 dev eth0", "ip neigh del 198.51.100.3 dev eth0"),
+        ("links", "ip addr add 192.0.2.1/32 dev lo", "ip addr del 192.0.2.1/32 dev lo"),
+        ("routing", "ip route add 192.0.2.0/24 dev eth0 table 9", "ip route flush table 9"),
+        ("routing", "ip -6 rule add fwmark 9 lookup 9", "ip -6 rule del fwmark 9"),
+        (
+            "routing",
+            "ip neigh add 198.51.100.3 lladdr 02:00:00:00:00:03 dev eth0",
+            "ip neigh del 198.51.100.3 dev eth0",
+        ),
         ("settings", "sysctl -qw net.ipv4.conf.eth0.forwarding=1", "sysctl -qw net.ipv4.conf.eth0.forwarding=0"),
         ("mounts", "mount -t tmpfs tmpfs /home", "umount /home"),
         ("files", "mkdir /etc/netns", "rmdir /etc/netns"),

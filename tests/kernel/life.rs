@@ -62,7 +62,7 @@ fn isolated_a_lab_changes_nothing_on_the_machine_but_names() {
     let before = host.snapshot();
     host.netlab(["up", "nat-lab"]).success();
     let during = host.snapshot();
-    for section in ["links", "addresses", "routes", "rules", "neighbours", "firewall", "settings"] {
+    for section in ["links", "routing", "firewall", "settings"] {
         assert_eq!(before.lines(section), during.lines(section), "{section}");
     }
     host.netlab(["down", "nat-lab"]).success();
@@ -97,10 +97,13 @@ fn on_the_machine_forwarding_goes_on_and_off_again() {
 #[test]
 fn on_the_machine_a_setting_that_somebody_changed_since_stays_theirs() {
     let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
     host.netlab(["up", "nat-lab", "--on-host"]).success();
     host.sh("echo 0 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/lo/forwarding").success();
     host.netlab(["down"]).success();
     assert_eq!(host.sh("cat /proc/sys/net/ipv4/conf/lo/forwarding").stdout.trim(), "1");
+    host.sh("echo 0 > /proc/sys/net/ipv4/conf/lo/forwarding").success();
+    host.assert_as(&before, "but for that setting");
 }
 
 #[test]
@@ -116,4 +119,30 @@ fn on_the_machine_other_firewall_rules_stay_in_their_place() {
     host.netlab(["up", "nat-lab", "--on-host"]).success();
     host.netlab(["down"]).success();
     host.assert_as(&before, "beside rules of somebody else's");
+}
+
+#[test]
+fn after_a_restart_of_the_machine_a_lab_is_forgotten_or_brought_up_again() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    // What a restart leaves, where /run is on disk: the journal and nothing that it speaks of.
+    let restart = "cp -a /run/netlab /media/tmp/journal
+                   netlab down nat-lab
+                   mv /media/tmp/journal /run/netlab
+                   echo another > /media/tmp/boot_id
+                   mount --bind /media/tmp/boot_id /proc/sys/kernel/random/boot_id";
+    for then in ["up", "down"] {
+        host.netlab(["up", "nat-lab"]).success();
+        host.sh(restart).success();
+        host.netlab(["status"]).exits(1).says("before this machine was restarted");
+        host.netlab(["check"]).exits(1).says("before this machine was restarted");
+        host.netlab([then, "nat-lab"]).success().says("restarted");
+        if then == "up" {
+            host.netlab(["status"]).success();
+            host.netlab(["check", "--only", "blue reaches the outside"]).success();
+        }
+        host.netlab(["down", "nat-lab"]).success();
+        host.sh("umount /proc/sys/kernel/random/boot_id").success();
+        host.assert_as(&before, format!("{then} after a restart"));
+    }
 }

@@ -27,8 +27,11 @@ fn same(lab: &str, options: &[&str]) {
     by_hand.sh(&format!("sh -e {script}")).success();
     by_netlab.netlab(words("up")).success();
     for host in [&by_hand, &by_netlab] {
-        // Until the last cable has told both its ends, a port of a bridge is not yet what it will be.
-        host.wait_for("for ns in $(ip netns list | cut -d' ' -f1); do ! ip -n $ns -o link | grep -q LOWERLAYERDOWN; done");
+        // Until a cable has told both its ends, and an address is known to be nobody else's, things look otherwise.
+        host.wait_for(
+            "settled() { if $1 addr | grep -q -e LOWERLAYERDOWN -e tentative; then exit 1; fi; }
+             settled ip; for ns in $(ip netns list | cut -d' ' -f1); do settled \"ip -n $ns\"; done",
+        );
     }
     let (left, right) = (observed(&by_hand), observed(&by_netlab));
     assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>(), "{lab} {options:?}: namespaces");

@@ -132,11 +132,29 @@ fn on_a_full_disk_up_is_refused_and_changes_nothing() {
         host.netlab(words).exits(3).says("No space left");
         host.assert_as(&before, format!("{words:?} on a full disk"));
     }
-    // Room for the folders and the first few lines, but not for the plan.
-    host.sh("head -c 49152 /dev/zero > /run/full").success();
-    let before = host.snapshot();
-    host.netlab(["up", "nat-lab"]).exits(3).says("No space left");
-    host.assert_as(&before, "on an almost full disk");
+}
+
+/// Room for one thing more each time, until there is enough: whatever `up` could not write, it takes back the rest.
+#[test]
+fn wherever_the_disk_is_full_up_leaves_nothing() {
+    let Some(host) = Host::new() else { return };
+    for room in ["nr_inodes=", "size=4k,nr_blocks="] {
+        for n in 1.. {
+            assert!(n < 60, "{room}{n} is still not enough");
+            host.sh(&format!("mount -t tmpfs -o mode=755,{room}{n} tmpfs /run")).success();
+            let before = host.snapshot();
+            let up = host.netlab(["up", "nat-lab"]);
+            if up.code == Some(0) {
+                host.netlab(["down"]).success();
+                host.assert_as(&before, format!("with {room}{n}, which is enough"));
+                host.sh("umount /run").success();
+                break;
+            }
+            up.exits(3).says("No space left");
+            host.assert_as(&before, format!("with {room}{n}"));
+            host.sh("umount /run").success();
+        }
+    }
 }
 
 #[test]

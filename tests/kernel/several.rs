@@ -6,8 +6,7 @@ use crate::support::{Host, Ran, labs};
 fn eight_ups_of_one_lab_at_once_make_it_once() {
     let Some(host) = Host::new() else { return };
     let before = host.snapshot();
-    let children: Vec<_> =
-        (0..8).map(|_| host.command("netlab").args(["up", "nat-lab"]).spawn().unwrap()).collect();
+    let children: Vec<_> = (0..8).map(|_| host.command("netlab").args(["up", "nat-lab"]).spawn().unwrap()).collect();
     let ran: Vec<Ran> = children.into_iter().map(|c| Ran::ended("netlab up nat-lab", c).success()).collect();
     let made = ran.iter().filter(|r| !r.stdout.contains("up already")).count();
     assert_eq!(made, 1, "{ran:?}");

@@ -46,10 +46,14 @@ fi
 ip link set lo up
 # New namespaces inherit these from the real machine, which may have anything.
 echo 0 > /proc/sys/net/ipv4/ip_forward
-# The first process inherits every orphan. Who ignores SIGCHLD has no zombies.
-trap '' CHLD
+# A link-local address is looked for on the wire for a second or two, and until then looks otherwise than after it.
+if test -e /proc/sys/net/ipv6; then
+    echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
+    echo 0 > /proc/sys/net/ipv6/conf/default/router_solicitations
+fi
 echo "$pid"
-exec cat > /dev/null
+# The first process inherits every orphan. Who ignores SIGCHLD has no zombies. (dash cannot `trap '' CHLD`.)
+exec env --ignore-signal=CHLD cat > /dev/null
 "#;
 
 static SKIPPED: AtomicUsize = AtomicUsize::new(0);
@@ -113,8 +117,7 @@ impl Host {
     /// eth0 198.51.100.2/24 ──── wall
     /// ```
     pub fn furnish(&self) {
-        self.sh("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
-                 ip link add name eth0 type veth peer name wall
+        self.sh("ip link add name eth0 type veth peer name wall
                  ip link set wall up
                  ip addr add 198.51.100.2/24 dev eth0
                  ip link set eth0 up

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,24 +21,13 @@ impl Snapshot {
     /// Looks around on the machine that the calling thread is on. `mounts` is its mountinfo, which only a process that
     /// lives there can read.
     pub fn take(mounts: &str) -> Snapshot {
-        let both = |what: &str| {
-            let mut lines = ip(&["-4"], what);
-            lines.extend(ip(&["-6"], what));
-            lines
-        };
-        let mut neighbors = both("neigh show nud all");
-        // The kernel notes whom `lo` has spoken to (itself).
-        neighbors.retain(|line| !line.contains(" dev lo "));
-        let mut firewall = printed("nft", &["list", "ruleset"]);
-        firewall.extend(printed("iptables-save", &[]));
-        firewall.extend(printed("ip6tables-save", &[]));
         Snapshot(BTreeMap::from([
-            ("links", ip(&["-d"], "link show")),
-            ("addresses", ip(&[], "addr show")),
-            ("routes", both("route show table all")),
-            ("rules", both("rule show")),
-            ("neighbours", neighbors),
-            ("firewall", firewall.iter().filter(|l| !l.starts_with('#')).map(|l| without_counters(l)).collect()),
+            ("links", links(&printed("ip", &["-d", "addr", "show"], ""))),
+            (
+                "routing",
+                [printed("ip", &["-4", "-b", "-"], ROUTING), printed("ip", &["-6", "-b", "-"], ROUTING)].concat(),
+            ),
+            ("firewall", firewall()),
             ("settings", settings()),
             ("mounts", mounts.lines().map(mount).collect()),
             ("processes", processes()),
@@ -74,22 +64,47 @@ impl Snapshot {
     }
 }
 
-fn ip(options: &[&str], what: &str) -> Vec<String> {
-    let words: Vec<&str> = options.iter().copied().chain(what.split(' ')).collect();
-    printed("ip", &words)
-}
+/// What one `ip` prints for both families. Not the neighbours that the kernel learns and forgets by itself.
+const ROUTING: &str = "route show table all\nrule show\nneigh show nud permanent\nneigh show proxy\n";
 
 /// The lines that a program prints; none when it is not installed.
-fn printed(program: &str, words: &[&str]) -> Vec<String> {
-    let output = Command::new(program)
-        .args(words)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .map(|o| o.stdout)
-        .unwrap_or_default();
+fn printed(program: &str, words: &[&str], input: &str) -> Vec<String> {
+    let mut command = Command::new(program);
+    command.args(words).env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return Vec::new() };
+    // A program that does not read has ended by then: it needs no input.
+    let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().map(|o| o.stdout).unwrap_or_default();
     String::from_utf8_lossy(&output).lines().map(|l| l.trim_end().to_string()).collect()
+}
+
+/// All rules, tables and chains. `nft` shows what iptables writes, the empty tables too, unless iptables is the old one.
+fn firewall() -> Vec<String> {
+    let mut lines = printed("nft", &["list", "ruleset"], "");
+    let shown_by_nft = ["/usr/sbin/iptables", "/sbin/iptables"]
+        .iter()
+        .filter_map(|path| fs::canonicalize(path).ok())
+        .any(|path| path.to_string_lossy().contains("nft"));
+    if !shown_by_nft || !Path::new("/usr/sbin/nft").exists() {
+        lines.extend(["iptables-save", "ip6tables-save"].iter().flat_map(|program| printed(program, &[], "")));
+    }
+    lines.iter().filter(|line| !line.starts_with('#')).map(|line| without_counters(line)).collect()
+}
+
+/// Lines about links without what moves by itself: a bridge's `gc_timer  299.86`, and `state UNKNOWN`, which becomes
+/// `state UP` a while after the link is up. Whether it is up stands in `<…>`.
+fn links(lines: &[String]) -> Vec<String> {
+    let moves = |word: &str| word.ends_with("_timer") || word == "state";
+    let still = |line: &String| {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        for n in 1..words.len() {
+            if moves(words[n - 1]) {
+                words[n] = "…";
+            }
+        }
+        words.join(" ")
+    };
+    lines.iter().map(still).collect()
 }
 
 /// `counter packets 12 bytes 720` and `:INPUT ACCEPT [12:720]` count what went by.
@@ -148,7 +163,12 @@ fn files(folder: &Path) -> Vec<String> {
         let Ok(meta) = path.symlink_metadata() else { return };
         let content = if meta.is_file() && meta.len() < 4096 { fs::read(path).unwrap_or_default() } else { Vec::new() };
         let content = String::from_utf8_lossy(&content).into_owned();
-        lines.push(format!("{:o} {} {} {content:?}", meta.mode(), meta.len() * u64::from(meta.is_file()), path.display()));
+        lines.push(format!(
+            "{:o} {} {} {content:?}",
+            meta.mode(),
+            meta.len() * u64::from(meta.is_file()),
+            path.display()
+        ));
     });
     lines
 }

@@ -27,6 +27,11 @@ impl Linux {
                 let index = self.index(&at.netns, &neighbor.dev)?;
                 self.socket(&at.netns)?.one(Message::DelNeighbour(messages::neighbor(&neighbor, index)), 0)
             }
+            Item::Fdb(fdb) => {
+                let fdb: crate::ip::Fdb = fdb.parse().map_err(bad)?;
+                let index = self.index(&at.netns, &fdb.dev)?;
+                self.socket(&at.netns)?.one(Message::DelNeighbour(messages::fdb(&fdb, index)), 0)
+            }
             Item::Property(dev, property) => self.reset_property(at, dev, property),
             Item::Netns | Item::Link(_) | Item::Sysctl(_) | Item::Firewall(..) | Item::Service(_) => Ok(()),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
@@ -153,9 +153,20 @@ impl Linux {
     }
 
     fn add_link(&mut self, at: &At, link: &NewLink, group: u32) -> Result<(), Refusal> {
-        let made = self.socket(&at.netns)?.one(Message::NewLink(link.message(group)), NEW);
+        let parent = match link.kind.parent() {
+            Some(dev) => Some(self.index(&at.netns, dev)?),
+            None => None,
+        };
+        let made = self.socket(&at.netns)?.one(Message::NewLink(link.message(group, parent)), NEW);
         self.forget(&at.netns);
-        made
+        match made {
+            // The module has put this one there already: it is taken as it is.
+            Err(refusal) if refusal.errno == libc::EEXIST && crate::link::is_fallback(&link.name) => {
+                let mtu = link.mtu;
+                self.set_link(at, &link.name, |l| if let Some(mtu) = mtu { l.mtu(mtu) } else { l })
+            }
+            other => other,
+        }
     }
 
     fn set_link(
@@ -247,6 +258,12 @@ impl Kernel for Linux {
             Op::AddNeighbor { at, neighbor } => {
                 let index = self.index(&at.netns, &neighbor.dev)?;
                 self.socket(&at.netns)?.one(Message::NewNeighbour(messages::neighbor(neighbor, index)), NEW)?;
+            }
+            Op::AddFdb { at, fdb } => {
+                let index = self.index(&at.netns, &fdb.dev)?;
+                // Entries for the unknown stand beside each other; any other MAC is behind one end.
+                let flags = if fdb.is_flood() { NLM_F_CREATE | NLM_F_APPEND } else { NEW };
+                self.socket(&at.netns)?.one(Message::NewNeighbour(messages::fdb(fdb, index)), flags)?;
             }
             Op::LoadRules { at, family, lines } => {
                 let (family, lines, machine) = (*family, lines.clone(), at.netns.is_none());

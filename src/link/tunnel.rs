@@ -1,0 +1,205 @@
+//! Tunnels, as written: one section for all modes, each mode taking the keys that it knows.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Properties, device, geneve, gre, ipip, sit, vxlan};
+use crate::error::{Problems, did_you_mean};
+use crate::ip::parse_ip;
+use crate::name::IfName;
+use crate::span::{Sp, Span};
+
+/// A tunnel, as written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Tunnel")]
+pub struct Written {
+    /// `ipip`, `gre`, `sit`, `vxlan` or `geneve`.
+    pub mode: Option<Sp<String>>,
+    /// This end's address on the network below.
+    pub local: Option<Sp<String>>,
+    /// The other end's address.
+    pub remote: Option<Sp<String>>,
+    /// Time to live of the outer packets.
+    pub ttl: Option<Sp<u8>>,
+    /// vxlan, geneve: the network's number (VNI).
+    pub id: Option<Sp<u32>>,
+    /// vxlan, geneve: UDP port.
+    pub port: Option<Sp<u16>>,
+    /// The interface that the outer packets leave by.
+    pub dev: Option<Sp<String>>,
+    /// vxlan: learn who is where from what comes in; on if not said.
+    pub learning: Option<Sp<bool>>,
+    /// gre: a number that both ends must share.
+    pub key: Option<Sp<u32>>,
+    /// Addresses with prefix length.
+    pub addresses: Vec<Sp<String>>,
+    /// Ethernet address.
+    pub mac: Option<Sp<String>>,
+    /// Largest packet in bytes.
+    pub mtu: Option<Sp<u32>>,
+    /// `off` leaves it down.
+    pub up: Option<Sp<bool>>,
+}
+
+device::has_settings!(Written);
+
+type Resolve = fn(&Written, Span, &mut Problems) -> Option<Kind>;
+
+/// The modes, the keys that each takes beside the usual ones, and how it reads them.
+const MODES: &[(&str, &[&str], Resolve)] = &[
+    ("ipip", &["local", "remote", "ttl", "dev"], |w, at, p| ipip::resolve(w, at, p).map(Kind::Ipip)),
+    ("gre", &["local", "remote", "ttl", "dev", "key"], |w, at, p| gre::resolve(w, at, p).map(Kind::Gre)),
+    ("sit", &["local", "remote", "ttl", "dev"], |w, at, p| sit::resolve(w, at, p).map(Kind::Sit)),
+    ("vxlan", &["local", "remote", "ttl", "id", "port", "dev", "learning"], |w, at, p| {
+        vxlan::resolve(w, at, p).map(Kind::Vxlan)
+    }),
+    ("geneve", &["remote", "ttl", "id", "port"], |w, at, p| geneve::resolve(w, at, p).map(Kind::Geneve)),
+];
+
+impl Written {
+    /// What it means.
+    pub fn resolve(&self, at: Span, problems: &mut Problems) -> Option<Kind> {
+        let names = || MODES.iter().map(|(name, ..)| *name);
+        let Some(mode) = &self.mode else {
+            let list = names().collect::<Vec<_>>().join(", ");
+            problems.error(at, "a tunnel needs `mode`").help(format!("modes: {list}"));
+            return None;
+        };
+        let Some((name, keys, resolve)) = MODES.iter().find(|(name, ..)| *name == mode.value) else {
+            let list = names().collect::<Vec<_>>().join(", ");
+            problems
+                .error(mode.span, format!("there is no tunnel mode `{mode}`"))
+                .help(did_you_mean(mode, names()).unwrap_or(format!("modes: {list}")));
+            return None;
+        };
+        for (key, span) in self.keys() {
+            if !keys.contains(&key) {
+                problems
+                    .error(span, format!("`{key}` means nothing to {name}"))
+                    .help(format!("{name} takes {}", keys.join(", ")));
+            }
+        }
+        resolve(self, at, problems)
+    }
+
+    fn keys(&self) -> Vec<(&'static str, Span)> {
+        fn at<T>(value: &Option<Sp<T>>) -> Option<Span> {
+            value.as_ref().map(|v| v.span)
+        }
+        [
+            ("local", at(&self.local)),
+            ("remote", at(&self.remote)),
+            ("ttl", at(&self.ttl)),
+            ("id", at(&self.id)),
+            ("port", at(&self.port)),
+            ("dev", at(&self.dev)),
+            ("learning", at(&self.learning)),
+            ("key", at(&self.key)),
+        ]
+        .into_iter()
+        .filter_map(|(key, span)| Some((key, span?)))
+        .collect()
+    }
+
+    /// The network's number, which must fit 24 bits.
+    pub(super) fn vni(&self, at: Span, problems: &mut Problems) -> Option<u32> {
+        let Some(id) = &self.id else {
+            problems.error(at, "this tunnel needs `id`, the network's number").help("as in `id: 100`");
+            return None;
+        };
+        if id.value >= 1 << 24 {
+            problems.error(id.span, format!("id {id} is not from 0 to 16777215"));
+            return None;
+        }
+        Some(id.value)
+    }
+}
+
+/// What tunnels over IPv4 have in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outer {
+    /// This end's address; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<Ipv4Addr>,
+    /// The other end's address; whatever the route says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Ipv4Addr>,
+    /// Time to live of the outer packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u8>,
+    /// The interface that they leave by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<IfName>,
+}
+
+impl Outer {
+    /// Reads the common keys.
+    pub(super) fn resolve(written: &Written, problems: &mut Problems) -> Option<Outer> {
+        let local = written.local.as_ref().map(|t| v4(t, problems));
+        let remote = written.remote.as_ref().map(|t| v4(t, problems));
+        let dev = written.dev.as_ref().map(|d| interface(Some(d), d.span, "dev", problems));
+        let ttl = written.ttl.as_ref().map(|t| t.value);
+        Some(Outer { local: twice(local)?, remote: twice(remote)?, ttl, dev: twice(dev)? })
+    }
+
+    /// `local A remote B ttl N dev D`.
+    pub(super) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        words.extend(self.local.map(|a| format!("local {a}")));
+        words.extend(self.remote.map(|a| format!("remote {a}")));
+        words.extend(self.ttl.map(|t| format!("ttl {t}")));
+        words.extend(self.dev.as_ref().map(|d| format!("dev {d}")));
+        words
+    }
+
+    /// What `status` compares.
+    pub(super) fn properties(&self) -> Properties {
+        let mut properties = Properties::new();
+        properties.extend(self.local.map(|a| ("local".to_string(), a.to_string())));
+        properties.extend(self.remote.map(|a| ("remote".to_string(), a.to_string())));
+        properties.extend(self.ttl.map(|t| ("ttl".to_string(), t.to_string())));
+        properties
+    }
+}
+
+/// An absent value is fine, a wrong one is not.
+pub(super) fn twice<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(value)) => Some(Some(value)),
+    }
+}
+
+/// An IPv4 address of the network below.
+pub(super) fn v4(text: &Sp<String>, problems: &mut Problems) -> Option<Ipv4Addr> {
+    match parse_ip(text) {
+        Ok(IpAddr::V4(ip)) => Some(ip),
+        Ok(IpAddr::V6(_)) => {
+            problems.error(text.span, format!("`{text}` is not IPv4, which this tunnel runs over"));
+            None
+        }
+        Err(e) => {
+            problems.error(text.span, e.message).maybe_help(e.help);
+            None
+        }
+    }
+}
+
+/// The name of an interface of the node; whether it is there is for the whole node to say.
+pub(super) fn interface(text: Option<&Sp<String>>, at: Span, key: &str, problems: &mut Problems) -> Option<IfName> {
+    let Some(text) = text else {
+        problems.error(at, format!("`{key}` is missing: the interface below")).help(format!("as in `{key}: eth0`"));
+        return None;
+    };
+    match IfName::new(text) {
+        Ok(name) => Some(name),
+        Err(message) => {
+            problems.error(text.span, format!("`{text}`: {message}"));
+            None
+        }
+    }
+}

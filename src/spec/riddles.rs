@@ -1,0 +1,86 @@
+//! What the YAML reader says about text that is not YAML, in the words of somebody who wrote it.
+
+use super::tree::span_of;
+use crate::error::Problems;
+use crate::span::Span;
+
+/// Reports why the text cannot be read.
+pub fn tell(text: &str, error: &serde_yaml::Error, problems: &mut Problems) {
+    // The reader has no good words for the most common slip of all.
+    if let Some(span) = tab(text) {
+        problems
+            .error(span, "tabs are not allowed for indentation in YAML")
+            .help("replace the tab by spaces (2 per level)");
+        return;
+    }
+    let span = span_of(text, error.location());
+    let plain = error.without_snippet();
+    if matches!(plain, serde_yaml::Error::Budget { .. }) {
+        problems.error(span, "lab file expands to more than 250000 elements; refused");
+        return;
+    }
+    let full = plain.to_string();
+    let cut = full.split(" at line ").next().unwrap_or(&full);
+    let said = cut.split(" --> ").next().unwrap_or(cut).trim_end_matches('.');
+    let (span, message, help) = solve(text, span, said);
+    problems.error(span, message).maybe_help(help.map(str::to_string));
+}
+
+/// The first tab in an indentation.
+fn tab(text: &str) -> Option<Span> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line[..indent].find('\t')
+            && !line.trim().is_empty()
+        {
+            return Some(Span { start: (at + tab) as u32, end: (at + tab + 1) as u32 });
+        }
+        at += line.len();
+    }
+    None
+}
+
+fn solve(text: &str, span: Span, said: &str) -> (Span, String, Option<&'static str>) {
+    let has = |words: &str| said.contains(words);
+    let (message, help) = if has("mapping values are not allowed") {
+        if let Some(span) = colon_without_space(text, span) {
+            return (span, "a space is missing behind this colon".into(), Some("write `key: value`"));
+        }
+        ("a second colon in one entry", "put quotes round a text that has a colon and a space in it")
+    } else if has("unknown anchor") {
+        ("there is no anchor of this name", "define it with `&name` before, or put quotes round a text that begins with `*`")
+    } else if has("unexpected character") || has("cannot start any token") {
+        ("a text cannot begin with this character", "put quotes round the text")
+    } else if has("did not find expected key") || has("expected <block end>") || has("invalid indentation") && !has("quoted") {
+        ("this line does not stand under the lines that it belongs to", "entries of one mapping or list begin in the same column")
+    } else if has("quoted scalar") {
+        ("a quote before this is not closed", "close it where its text ends")
+    } else if has("illegal placement of ':'") || has("flow") || has("did not find expected ',' or") {
+        ("a bracket or brace before this is not closed", "close it: `]` ends a list, `}` a mapping")
+    } else if has("multiple YAML documents") {
+        ("a second document begins here", "one file is one lab: make it two files, or delete the `---`")
+    } else {
+        return (span, format!("not YAML: {said}"), None);
+    };
+    (span, message.into(), Some(help))
+}
+
+/// `red:{}`: the reader takes it for a text and complains about the line after it.
+fn colon_without_space(text: &str, span: Span) -> Option<Span> {
+    let line_start = |upto: usize| text[..upto].rfind('\n').map_or(0, |at| at + 1);
+    let mut start = line_start(span.start as usize);
+    while start > 0 {
+        let end = start - 1;
+        start = line_start(end);
+        let line = &text[start..end];
+        if line.trim().is_empty() || line.trim_start().starts_with('#') {
+            continue;
+        }
+        let colon = line.find(':')?;
+        let tight = line[colon + 1..].starts_with(|c: char| !c.is_whitespace()) && !line.contains(": ");
+        let at = (start + colon) as u32;
+        return tight.then_some(Span { start: at, end: at + 1 });
+    }
+    None
+}

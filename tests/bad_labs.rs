@@ -1,0 +1,213 @@
+//! Lab files as people get them wrong, and the screen that they see.
+//!
+//! Every `tests/bad/X.yaml` is checked with `netlab validate`; what it prints and its exit code must be `tests/bad/X.txt`.
+//! A new case is a new file and `SNAPSHOTS=overwrite cargo test --test bad_labs`: then read the screen as somebody who
+//! is tired would. The names of the files begin with the row of the catalogue that they stand for.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use snapbox::{Assert, Data, assert::DEFAULT_ACTION_ENV};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad")
+}
+
+/// `netlab validate FILE`, in a folder, as it looks without colours.
+fn validate(folder: &Path, file: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netlab"));
+    command.args(["validate", file]).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "120");
+    command.env_remove("CLICOLOR_FORCE").output().unwrap()
+}
+
+fn screen(file: &str, output: &Output) -> String {
+    let mut text = format!("$ netlab validate {file}\n");
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    text.push_str(&String::from_utf8_lossy(&output.stdout));
+    writeln!(text, "exit {}", output.status.code().unwrap_or(-1)).unwrap();
+    text
+}
+
+fn cases() -> Vec<String> {
+    let entries = std::fs::read_dir(folder()).unwrap();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".yaml")?.to_string()))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_bad_lab_shows_its_screen() {
+    let mut wrong = String::new();
+    for name in cases() {
+        let file = format!("{name}.yaml");
+        let output = validate(&folder(), &file);
+        let expected = Data::read_from(&folder().join(format!("{name}.txt")), None).raw();
+        let assert = Assert::new().action_env(DEFAULT_ACTION_ENV).normalize_paths(false);
+        if let Err(error) = assert.try_eq(Some(&name), screen(&file, &output).into(), expected) {
+            writeln!(wrong, "{error}").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// A screen without its case, or a file whose exit code does not fit its name, is a slip of ours.
+#[test]
+fn every_screen_has_its_case() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let is_screen = path.extension().is_some_and(|e| e == "txt");
+        assert!(!is_screen || path.with_extension("yaml").exists(), "{} has no case", path.display());
+    }
+}
+
+/// Each mistake is one message with its place, something to do, and no riddle of the YAML reader.
+#[test]
+fn messages_have_a_place_and_something_to_do() {
+    let mut wrong = String::new();
+    for name in cases() {
+        let output = validate(&folder(), &format!("{name}.yaml"));
+        let text = String::from_utf8_lossy(&output.stderr).to_string();
+        assert!(!text.contains("panicked"), "{name}: {text}");
+        for block in text.split("\n\n").filter(|b| b.starts_with("error: ") || b.starts_with("warning: ")) {
+            let first = block.lines().next().unwrap_or_default();
+            let summary = first.contains(" mistake");
+            if !summary && !block.contains("--> ") && !first.contains("is empty") {
+                writeln!(wrong, "{name}: no place: {first}").unwrap();
+            }
+            if !summary && !block.contains("help: ") {
+                writeln!(wrong, "{name}: nothing to do: {first}").unwrap();
+            }
+            if first.contains("not YAML: ") {
+                writeln!(wrong, "{name}: a riddle: {first}").unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn ten_mistakes_are_ten_messages() {
+    let output = validate(&folder(), "ten-mistakes.yaml");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text.matches("--> ten-mistakes.yaml:").count(), 10, "{text}");
+    assert!(text.contains("error: 10 mistakes in ten-mistakes.yaml"), "{text}");
+}
+
+/// A folder that is gone when the test is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bad-labs-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The file is refused with exit code 2 and these words, and soon.
+fn refused(name: &str, content: &[u8], words: &str) {
+    let scratch = Scratch::new(name);
+    std::fs::write(scratch.0.join("lab.yaml"), content).unwrap();
+    let begun = Instant::now();
+    let output = validate(&scratch.0, "lab.yaml");
+    let took = begun.elapsed();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{name}: {text}");
+    assert!(text.contains(words), "{name}: {text}");
+    assert!(text.len() < 20_000, "{name}: {} bytes of messages", text.len());
+    // A debug build is some ten times slower than what people run.
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+    assert!(took < limit, "{name}: took {took:?}");
+}
+
+fn repeated(head: &str, count: usize, entry: impl Fn(usize) -> String) -> Vec<u8> {
+    let mut text = head.to_string();
+    (0..count).for_each(|i| text.push_str(&entry(i)));
+    text.into_bytes()
+}
+
+#[test]
+fn a_million_nodes_are_refused() {
+    let million = repeated("name: big\nnodes:\n", 400_000, |i| format!("  n{i:x}:\n"));
+    refused("million-nodes", &million, "expands to more than 250000 elements");
+    let many = repeated("name: big\nnodes:\n", 10_001, |i| format!("  n{i}:\n"));
+    refused("many-nodes", &many, "10001 nodes; the limit is 10000");
+}
+
+#[test]
+fn a_million_of_anything_else_is_refused() {
+    let items = repeated("name: big\nnodes: {red: {}}\nlinks:\n", 500_000, |_| "- {}\n".into());
+    refused("million-links", &items, "expands to more than 250000 elements");
+    let twice = repeated("name: big\nnodes:\n  red:\n  red:\n", 9_000, |i| format!("  n{i}:\n"));
+    refused("many-keys-and-one-twice", &twice, "`red` is defined twice");
+    let links = repeated("name: big\nnodes: {red: {}}\nlinks:\n", 20_000, |i| format!("- endpoints: [rde:e{i}, bleu:e{i}]\n"));
+    refused("many-bad-links", &links, "and 39980 more");
+}
+
+#[test]
+fn bombs_are_refused() {
+    let mut laughs = String::from("name: bomb\nx-a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n");
+    for i in 1..12 {
+        let again = vec![format!("*a{}", i - 1); 10].join(", ");
+        writeln!(laughs, "x-a{i}: &a{i} [{again}]").unwrap();
+    }
+    laughs.push_str("nodes: {red: {}}\n");
+    refused("laughs", laughs.as_bytes(), "expands to more than 250000 elements");
+    refused("deep-lists", format!("name: {}", "[".repeat(100_000)).as_bytes(), "nested too deeply");
+    refused("deep-maps", format!("name: {}1{}", "{a: ".repeat(5_000), "}".repeat(5_000)).as_bytes(), "nested too deeply");
+    let deep = repeated("", 2_000, |i| format!("{}a:\n", " ".repeat(i)));
+    refused("deep-blocks", &deep, "nested too deeply");
+}
+
+#[test]
+fn a_long_line_is_not_printed_whole() {
+    let long = format!("name: {}\nnodes: {{red: {{}}}}\n", "x".repeat(3_000_000));
+    refused("long-name", long.as_bytes(), "at most 32 are allowed");
+}
+
+#[test]
+fn what_is_not_text_is_refused() {
+    refused("latin1", b"name: caf\xe9\nnodes: {red: {}}\n", "is not UTF-8 text (byte 9)");
+    refused("utf16", b"\xff\xfen\0a\0m\0e\0", "is not UTF-8 text (byte 0)");
+    refused("binary", b"\x7fELF\x02\x01\x01\0\0\0\0\0", "control character U+007F");
+    refused("too-large", &vec![b'#'; (4 << 20) + 1], "lab file has 4194305 bytes; at most 4194304 are read");
+}
+
+#[test]
+fn what_is_not_a_file_is_refused() {
+    let scratch = Scratch::new("not-a-file");
+    std::fs::create_dir(scratch.0.join("folder.yaml")).unwrap();
+    let fifo = Command::new("mkfifo").arg(scratch.0.join("fifo.yaml")).status().unwrap();
+    assert!(fifo.success());
+    for (file, words) in [
+        ("folder.yaml", "folder.yaml is not an ordinary file"),
+        ("fifo.yaml", "fifo.yaml is not an ordinary file"),
+        ("/dev/zero", "/dev/zero is not an ordinary file"),
+        ("gone.yaml", "cannot read gone.yaml"),
+    ] {
+        let output = validate(&scratch.0, file);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{file}: {text}");
+        assert!(text.contains(words), "{file}: {text}");
+    }
+}
+
+#[test]
+fn a_slip_in_the_file_name_is_found() {
+    let output = validate(&folder(), "ten-mistake.yaml");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("did you mean `./ten-mistakes.yaml`?"), "{text}");
+}
