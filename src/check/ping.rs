@@ -35,7 +35,9 @@ enum Expected {
 pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Ping> {
     let to = ip(written.ping.as_ref()?, problems);
     if let Some(size) = written.size.as_ref().filter(|s| s.value > 65_507) {
-        problems.error(size.span, format!("size {size} is more than the 65507 bytes that fit a packet"));
+        problems
+            .error(size.span, format!("size {size} is more than the 65507 bytes that fit a packet"))
+            .help("as in `1472`, which just fits an MTU of 1500");
     }
     for (what, value, range) in [("count", &written.count, 1..=1000), ("ttl", &written.ttl, 1..=255)] {
         if let Some(value) = value {
@@ -105,7 +107,7 @@ fn in_range(what: &str, value: &Sp<u32>, range: RangeInclusive<u32>, problems: &
     let good = range.contains(&value.value);
     if !good {
         let (first, last) = (range.start(), range.end());
-        problems.error(value.span, format!("{what} {value} is not from {first} to {last}"));
+        problems.error(value.span, format!("{what} {value} is not from {first} to {last}")).help("write a number that fits");
     }
     good
 }

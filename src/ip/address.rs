@@ -35,7 +35,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address, WordError> {
         let mut words = Words::new(text);
-        let first = words.next().ok_or_else(|| WordError::new("", "address is empty"))?;
+        let first = words.next().ok_or_else(|| WordError::new("", "address is empty").help("as in `192.168.15.1/24`"))?;
         let net = parse_net(first)?;
         usable(&net).map_err(|(message, help)| WordError { word: first.into(), message, help })?;
         let mut address = Address { net, peer: None, scope: None };
@@ -60,7 +60,8 @@ impl FromStr for Address {
 /// The kernel takes network, broadcast, multicast and class E addresses on any interface without a word.
 fn usable(net: &IpNet) -> Result<(), (String, Option<String>)> {
     let ip = net.addr();
-    let refuse = |why: &str| Err((format!("`{ip}` {why}"), None));
+    let usual = "take a private one, as in `192.168.15.1/24` or `fd00::1/64`";
+    let refuse = |why: &str| Err((format!("`{ip}` {why}"), Some(usual.to_string())));
     if ip.is_multicast() {
         return refuse("is a multicast address");
     }

@@ -110,7 +110,8 @@ impl FromStr for Line {
         let mut table = "filter".to_string();
         let mut next = words.next();
         if matches!(next.as_deref(), Some("iptables" | "ip6tables")) {
-            return Err(WordError::new("iptables", "leave out the word `iptables`: the key says it already"));
+            return Err(WordError::new("iptables", "a firewall line begins with its table or its verb")
+                .help("leave out the word `iptables`: the key says it already"));
         }
         if matches!(next.as_deref(), Some("-t" | "--table")) {
             table = words.next().unwrap_or_default();
@@ -132,9 +133,10 @@ impl FromStr for Line {
                     .help("a line is `[-t TABLE] -A|-I CHAIN rule`, `-N CHAIN` or `-P CHAIN ACCEPT|DROP`, as iptables-save prints it"));
             }
         };
-        let chain = words.next().ok_or_else(|| WordError::new(text, "the chain is missing"))?;
+        let chain = words.next().ok_or_else(|| WordError::new(text, "the chain is missing").help("as in `-A FORWARD -j DROP`"))?;
         if chain.len() > 28 || chain.starts_with('-') || !chain.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(WordError::new(&chain, format!("`{chain}` is no chain name (28 characters at most)")));
+            return Err(WordError::new(&chain, format!("`{chain}` is no chain name"))
+                .help("a chain name has 28 characters at most and no blanks"));
         }
         let rest: Vec<String> = words.collect();
         let line = Line { table, verb, chain, rest };
@@ -148,16 +150,19 @@ impl Line {
         let builtin = chains.contains(&self.chain.as_str());
         match self.verb {
             Verb::Policy if !builtin => {
-                Err(WordError::new(&self.chain, format!("`{}` is not built in: only those have a policy", self.chain)))
+                Err(WordError::new(&self.chain, format!("`{}` is not built in: only those have a policy", self.chain))
+                    .help(format!("built in are {}", chains.join(", "))))
             }
             Verb::Policy if !matches!(self.rest.as_slice(), [p] if p == "ACCEPT" || p == "DROP") => {
-                Err(WordError::new(text, "a policy is ACCEPT or DROP"))
+                Err(WordError::new(text, "a policy is ACCEPT or DROP").help("REJECT is the target of a rule: `-A CHAIN -j REJECT`"))
             }
             Verb::NewChain if builtin => {
-                Err(WordError::new(&self.chain, format!("`{}` is built in and there already", self.chain)))
+                Err(WordError::new(&self.chain, format!("`{}` is built in and there already", self.chain))
+                    .help("delete the line"))
             }
             Verb::NewChain if !self.rest.is_empty() => {
-                Err(WordError::new(text, "nothing may follow the new chain's name"))
+                Err(WordError::new(text, "nothing may follow the new chain's name")
+                    .help("write rules as lines of their own: `-A CHAIN …`"))
             }
             Verb::Append | Verb::Insert => self.sound_rule(text),
             Verb::Policy | Verb::NewChain => Ok(()),
@@ -204,7 +209,7 @@ fn split(text: &str) -> Result<Vec<String>, WordError> {
             }
         }
         if quoted.is_some() {
-            return Err(WordError::new(text, "a quote is not closed"));
+            return Err(WordError::new(text, "a quote is not closed").help("close it where its text ends"));
         }
         words.push(word);
     }

@@ -44,7 +44,9 @@ impl FromStr for Neighbor {
                 }
                 "lladdr" => {
                     let text = words.value()?;
-                    lladdr = Some(text.parse::<Mac>().map_err(|message| WordError::new(text, message))?);
+                    lladdr = Some(text.parse::<Mac>().map_err(|message| {
+                        WordError::new(text, message).help("02:00:00:00:00:01 is one that anybody may use")
+                    })?);
                 }
                 "dev" => {
                     let text = words.value()?;
@@ -53,7 +55,8 @@ impl FromStr for Neighbor {
                 "nud" => {
                     let state = words.value()?;
                     if state != "permanent" {
-                        return Err(WordError::new(state, "only permanent entries can be part of a lab"));
+                        return Err(WordError::new(state, "only permanent entries can be part of a lab")
+                            .help("leave out `nud`"));
                     }
                 }
                 "permanent" => {}

@@ -27,7 +27,11 @@ macro_rules! named_numbers {
             fn from_str(word: &str) -> Result<Self, WordError> {
                 match word {
                     $($word => Ok($name::$variant),)+
-                    _ => Err(WordError::new(word, format!("`{word}` is none of {}", [$($word),+].join(", ")))),
+                    _ => {
+                        let known = [$($word),+];
+                        let help = did_you_mean(word, known).unwrap_or(format!("one of {}", known.join(", ")));
+                        Err(WordError::new(word, format!("`{word}` is not known here")).help(help))
+                    }
                 }
             }
         }
@@ -259,7 +263,7 @@ impl FromStr for Route {
 
     fn from_str(line: &str) -> Result<Route, WordError> {
         let mut words = Words::new(line);
-        let first = words.next().ok_or_else(|| WordError::new("", "route is empty"))?;
+        let first = words.next().ok_or_else(|| WordError::new("", "route is empty").help("as in `default via 10.0.0.1`"))?;
         let (action, to) = match first.parse::<Action>() {
             Ok(action) => (action, words.value()?),
             Err(_) => (Action::Unicast, first),
@@ -328,7 +332,8 @@ fn begins_well(first: &str, line: &str) -> Result<(), WordError> {
 fn finish(line: &str, mut route: Route, single: NextHop, dst: Option<IpNet>) -> Result<Route, WordError> {
     if single != NextHop::default() {
         if !route.hops.is_empty() {
-            return Err(WordError::new("nexthop", "a route has either one way or a list of `nexthop`s, not both"));
+            return Err(WordError::new("nexthop", "a route has either one way or a list of `nexthop`s, not both")
+                .help("write every way as `nexthop via GATEWAY`"));
         }
         route.hops.push(single);
     }
@@ -348,11 +353,12 @@ fn finish(line: &str, mut route: Route, single: NextHop, dst: Option<IpNet>) -> 
         return Err(WordError::new(
             via.to_string(),
             format!("an IPv6 destination cannot go via the IPv4 gateway {via}"),
-        ));
+        )
+        .help("name an IPv6 gateway"));
     }
     if let Some(src) = route.src.filter(other) {
         let message = format!("source {src} and destination {} are of different families", route.to);
-        return Err(WordError::new(src.to_string(), message));
+        return Err(WordError::new(src.to_string(), message).help("both are IPv4 or both are IPv6"));
     }
     let forwards = route.action == Action::Unicast;
     if forwards && route.hops.is_empty() {
@@ -363,7 +369,8 @@ fn finish(line: &str, mut route: Route, single: NextHop, dst: Option<IpNet>) -> 
         && !matches!(route.action, Action::Local | Action::Broadcast | Action::Multicast)
         && !route.hops.is_empty()
     {
-        return Err(WordError::new(line, format!("a {} route takes no gateway and no interface", route.action)));
+        return Err(WordError::new(line, format!("a {} route takes no gateway and no interface", route.action))
+            .help("the packet goes nowhere: leave out `via` and `dev`"));
     }
     Ok(route)
 }
@@ -397,7 +404,8 @@ fn next_hop(words: &mut Words<'_>) -> Result<NextHop, WordError> {
         }
     }
     if hop.via.is_none() && hop.dev.is_none() {
-        return Err(WordError::new("nexthop", "`nexthop` needs `via GATEWAY` or `dev INTERFACE`"));
+        return Err(WordError::new("nexthop", "`nexthop` needs `via GATEWAY` or `dev INTERFACE`")
+            .help("as in `nexthop via 10.0.0.1 weight 1`"));
     }
     Ok(hop)
 }

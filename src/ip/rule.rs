@@ -84,7 +84,8 @@ impl FromStr for Rule {
         if let (Some(from), Some(to)) = (rule.from, rule.to)
             && Family::of(from.addr()) != Family::of(to.addr())
         {
-            return Err(WordError::new(line, "`from` and `to` are of different families"));
+            return Err(WordError::new(line, "`from` and `to` are of different families")
+                .help("both are IPv4 or both are IPv6"));
         }
         Ok(rule)
     }
@@ -99,7 +100,7 @@ fn interface(word: &str) -> Result<IfName, WordError> {
 }
 
 fn mark(word: &str) -> Result<(u32, u32), WordError> {
-    let bad = || WordError::new(word, format!("`{word}` is not a mark such as 0x1 or 0x1/0xff"));
+    let bad = || WordError::new(word, format!("`{word}` is not a firewall mark")).help("as in `0x1` or `0x1/0xff`");
     let (value, mask) = word.split_once('/').unwrap_or((word, "0xffffffff"));
     Ok((number(value).ok_or_else(bad)?, number(mask).ok_or_else(bad)?))
 }

@@ -110,7 +110,8 @@ pub fn parse_net(word: &str) -> Result<IpNet, WordError> {
         match length.parse().ok().and_then(|mask| ipnet::ipv4_mask_to_prefix(mask).ok()) {
             Some(bits) => error.help(format!("write the mask as the number of its bits: `{address}/{bits}`")),
             None if length.is_empty() => error.help(format!("as in `{address}/{}`", if most == 32 { 24 } else { 64 })),
-            None => error,
+            None if most == 32 => error.help("24 is the usual one: it leaves 254 hosts"),
+            None => error.help("64 is the usual one"),
         }
     };
     if length.len() > 1 && length.starts_with('0') || !length.bytes().all(|b| b.is_ascii_digit()) {
@@ -144,14 +145,16 @@ impl<'a> Words<'a> {
     /// The word after the one just read: `via` wants an address.
     pub(super) fn value(&mut self) -> Result<&'a str, WordError> {
         let key = self.last;
-        self.next().ok_or_else(|| WordError::new(key, format!("`{key}` needs a value after it")))
+        self.next().ok_or_else(|| WordError::new(key, format!("`{key}` needs a value after it")).help("add it, or leave the word out"))
     }
 
     /// The value as a number, decimal or with `0x`.
     pub(super) fn number(&mut self) -> Result<u32, WordError> {
         let key = self.last;
         let word = self.value()?;
-        number(word).ok_or_else(|| WordError::new(word, format!("`{key} {word}`: `{word}` is not a number")))
+        number(word).ok_or_else(|| {
+            WordError::new(word, format!("`{key} {word}`: `{word}` is not a number")).help("as in `100` or `0x64`")
+        })
     }
 
     pub(super) fn ip(&mut self) -> Result<IpAddr, WordError> {

@@ -254,8 +254,11 @@ pub(super) fn rule(rule: &Rule) -> RuleMessage {
     message
 }
 
-/// What `ip rule` shows.
+/// What `ip rule` shows; nothing for the rule that the first VRF of a namespace brings with it.
 pub(super) fn from_rule(message: &RuleMessage) -> Option<Rule> {
+    if message.attributes.iter().any(|a| matches!(a, RuleAttribute::L3MDev(true))) {
+        return None;
+    }
     let header = &message.header;
     let fam = match header.family {
         AddressFamily::Inet => Family::V4,

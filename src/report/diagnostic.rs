@@ -73,9 +73,14 @@ fn one(source: &Source, problem: &Problem) -> String {
     renderer().render(&report)
 }
 
-/// A problem's words, with what they quote from the lab file, are one line.
+/// A problem's words, with what they quote from the lab file, are one line that ends.
 fn one_line(text: &str) -> String {
-    printable(text).replace('\n', "\\n").replace('\t', "\\t")
+    const LONGEST: usize = 400;
+    let text = match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_string(),
+    };
+    printable(&text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// Positions are bytes of the text: what replaces a control character must be as long.
@@ -163,11 +168,16 @@ pub fn error_json(error: &Error) -> Value {
 
 /// Lab-file problems for programs.
 pub fn problems_json(problems: &Problems) -> Value {
+    let text = &problems.source.text;
+    let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let one = |p: &&Problem| {
+        let start = range(&problems.source, p.span).start;
+        let line = starts.partition_point(|at| *at <= start);
+        let column = text.get(starts[line - 1]..start).map_or(1, |before| before.chars().count() + 1);
         json!({
             "severity": p.severity,
             "message": p.message,
-            "at": at(&problems.source, p.span),
+            "at": { "file": problems.source.name, "line": line, "column": column },
             "help": p.help,
         })
     };

@@ -187,7 +187,9 @@ impl<'de> Reader<'de> {
             return Err(Mistake::at(self.0.span, format!("`{text}` has a leading zero"))
                 .help("write the number without it; some readers would take it for octal"));
         }
-        text.parse().map_err(|_| Mistake::at(self.0.span, format!("`{text}` is not a whole number")))
+        text.parse().map_err(|_| {
+            Mistake::at(self.0.span, format!("`{text}` is not a whole number")).help("write digits only, as in `80`")
+        })
     }
 }
 
@@ -197,6 +199,7 @@ macro_rules! numbers {
             let n = self.number()?;
             let fits = <$type>::try_from(n).map_err(|_| {
                 Mistake::at(self.0.span, format!("`{n}` is not from {} to {}", <$type>::MIN, <$type>::MAX))
+                    .help("write a number that fits")
             })?;
             visitor.$visit(fits)
         })+

@@ -14,12 +14,7 @@ pub fn tell(text: &str, error: &serde_yaml::Error, problems: &mut Problems) {
         return;
     }
     let span = span_of(text, error.location());
-    let plain = error.without_snippet();
-    if matches!(plain, serde_yaml::Error::Budget { .. }) {
-        problems.error(span, "lab file expands to more than 250000 elements; refused");
-        return;
-    }
-    let full = plain.to_string();
+    let full = error.without_snippet().to_string();
     let cut = full.split(" at line ").next().unwrap_or(&full);
     let said = cut.split(" --> ").next().unwrap_or(cut).trim_end_matches('.');
     let (span, message, help) = solve(text, span, said);
@@ -43,7 +38,11 @@ fn tab(text: &str) -> Option<Span> {
 
 fn solve(text: &str, span: Span, said: &str) -> (Span, String, Option<&'static str>) {
     let has = |words: &str| said.contains(words);
-    let (message, help) = if has("mapping values are not allowed") {
+    let (message, help) = if has("Depth {") || has("recursion limit") {
+        ("lab file is nested too deeply; refused", "64 levels are the limit: is a bracket not closed?")
+    } else if has("budget breached") {
+        ("lab file expands to more than 250000 elements; refused", "make it several labs")
+    } else if has("mapping values are not allowed") {
         if let Some(span) = colon_without_space(text, span) {
             return (span, "a space is missing behind this colon".into(), Some("write `key: value`"));
         }

@@ -33,8 +33,8 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<Node
         for (interface_key, settings) in &written.interfaces {
             set(&name, interface_key, settings, node, problems);
         }
-        duplicates(node, problems);
         super::devices::check(written, node, problems);
+        duplicates(node, problems);
     }
 }
 
@@ -80,12 +80,14 @@ fn plug_ports(
 ) {
     let Ok(bridge) = IfName::new(key) else { return };
     for port in &written.ports {
-        let known: Vec<String> = node.interfaces.keys().map(ToString::to_string).collect();
-        let Some(interface) = node.interfaces.get_mut(port.value.as_str()) else {
-            let known = known.iter().map(String::as_str);
+        if !node.interfaces.contains_key(port.value.as_str()) {
+            let known = node.interfaces.keys().map(IfName::as_str);
             problems
                 .error(port.span, format!("`{node_name}` has no interface `{port}` to plug into `{key}`"))
                 .help(did_you_mean(port, known).unwrap_or(format!("a port is the `{node_name}` end of a link")));
+            continue;
+        }
+        let Some(interface) = node.interfaces.get_mut(port.value.as_str()) else {
             continue;
         };
         if matches!(interface.kind, Kind::Bridge(_)) {
@@ -112,12 +114,12 @@ fn plug_ports(
 }
 
 fn set(node_name: &NodeName, key: &Sp<String>, settings: &spec::Interface, node: &mut Node, problems: &mut Problems) {
-    let known: Vec<String> = node.interfaces.keys().map(ToString::to_string).collect();
     let addresses = addresses(&settings.addresses, problems);
     let new_mac = settings.mac.as_ref().and_then(|m| mac(m, problems));
     let new_mtu = mtu(settings.mtu.as_ref(), problems);
     let Some(interface) = node.interfaces.get_mut(key.value.as_str()) else {
-        let help = did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(|| {
+        let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
+        let help = did_you_mean(key, known.iter().copied()).unwrap_or_else(|| {
             format!("no link ends at `{node_name}:{key}`; interfaces of `{node_name}`: {}", known.join(", "))
         });
         problems.error(key.span, format!("`{node_name}` has no interface `{key}`")).help(help);
@@ -153,7 +155,7 @@ fn set(node_name: &NodeName, key: &Sp<String>, settings: &spec::Interface, node:
 pub(super) fn mtu(written: Option<&Sp<u32>>, problems: &mut Problems) -> Option<u32> {
     let mtu = written?;
     if !(68..=65_535).contains(&mtu.value) {
-        problems.error(mtu.span, format!("mtu {mtu} is not from 68 to 65535"));
+        problems.error(mtu.span, format!("mtu {mtu} is not from 68 to 65535")).help("the usual one is 1500");
         return None;
     }
     Some(mtu.value)
@@ -170,7 +172,7 @@ pub(super) fn word<T>(text: &Sp<String>, parsed: Result<T, WordError>, problems:
         Err(e) => {
             let span = place(text, &e.word, problems);
             // What an alias stands for is read once for every use, and wrong once.
-            if !problems.errors().any(|p| p.span == span && p.message == e.message) {
+            if !problems.errors().take(100).any(|p| p.span == span && p.message == e.message) {
                 problems.error(span, e.message).maybe_help(e.help);
             }
             None
@@ -215,7 +217,9 @@ fn duplicates(node: &Node, problems: &mut Problems) {
                     .error(address.span, format!("IPv6 needs an MTU of 1280; `{name}` has {mtu}"))
                     .help("raise the MTU, or leave the address out");
             }
-            if let Some((first, on)) = seen.insert(address.ip(), (address.span, name)) {
+            // Interfaces of different VRFs may have the same addresses: that is what VRFs are for.
+            let domain = interface.master.as_ref().map(|m| m.value.clone());
+            if let Some((first, on)) = seen.insert((domain, address.ip()), (address.span, name)) {
                 let same = if on == name { "listed twice".to_string() } else { format!("on `{on}` already") };
                 problems
                     .error(address.span, format!("`{}` is {same}", address.ip()))

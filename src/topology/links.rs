@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::interfaces::{mtu, place};
-use super::names::interface_name;
+use super::names::{few, interface_name};
 use super::{Interface, Link, Node};
 use crate::error::{Problems, did_you_mean, nearest};
 use crate::ip::Mac;
@@ -130,7 +130,7 @@ fn end(
     if lab.holes.top("nodes") || lab.nodes.contains_key(node) {
         return None;
     }
-    let meant = nearest(node, nodes.keys().map(NodeName::as_str));
+    let meant = nearest(node, nodes.keys().map(NodeName::as_str).take_while(|_| few(problems)));
     let help = did_you_mean(node, meant).unwrap_or_else(|| format!("add it under `nodes`, as in `{node}: {{}}`"));
     let span = place(text, node, problems);
     problems.error(span, format!("link end `{text}`: there is no node `{node}`")).help(help);

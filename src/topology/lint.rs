@@ -71,10 +71,12 @@ fn without_ports(node: &Node, problems: &mut Problems) {
 
 /// The kernel answers for either address on either interface, and sends by the first route only.
 fn same_network(name: &NodeName, node: &Node, problems: &mut Problems) {
-    let mut seen: HashMap<ipnet::IpNet, (&IfName, Span)> = HashMap::new();
+    let mut seen: HashMap<_, (&IfName, Span)> = HashMap::new();
     for (dev, interface) in node.interfaces.iter().filter(|(_, i)| !matches!(i.kind, Kind::Loopback)) {
         for address in interface.addresses.iter().filter(|a| a.net.prefix_len() < a.net.max_prefix_len()) {
-            let first = *seen.entry(address.net.trunc()).or_insert((dev, address.span));
+            // In another VRF it is another network.
+            let domain = interface.master.as_ref().map(|m| &m.value);
+            let first = *seen.entry((domain, address.net.trunc())).or_insert((dev, address.span));
             if first.0 != dev {
                 problems
                     .warn(address.span, format!("`{name}` has {} on `{}` and on `{dev}`", address.net.trunc(), first.0))
@@ -168,7 +170,7 @@ struct Segments<'t> {
 impl<'t> Segments<'t> {
     /// None of a large lab: quadratic joins are for labs that people write by hand.
     fn of(topology: &'t Topology) -> Option<Self> {
-        if topology.nodes.len() > 300 {
+        if topology.nodes.len() > 300 || topology.links.len() > 2000 {
             return None;
         }
         let mut group = HashMap::new();
@@ -183,7 +185,9 @@ impl<'t> Segments<'t> {
         }
         for (name, node) in &topology.nodes {
             for (port, interface) in &node.interfaces {
-                if let Some(master) = &interface.master {
+                // A VRF has members too, but they share no wire.
+                let is_bridge = |m: &IfName| node.interfaces.get(m).is_some_and(|i| matches!(i.kind, Kind::Bridge(_)));
+                if let Some(master) = interface.master.as_ref().filter(|m| is_bridge(&m.value)) {
                     segments.join((name, port), (name, &master.value));
                 }
             }

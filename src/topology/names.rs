@@ -30,6 +30,11 @@ pub(super) fn lab(lab: &spec::Lab, problems: &mut Problems) -> Option<LabName> {
     }
 }
 
+/// Whether it is worth while to look for what somebody meant: nobody reads the hundredth message.
+pub(super) fn few(problems: &Problems) -> bool {
+    problems.errors().nth(100).is_none()
+}
+
 /// A name and what is wrong with it, without saying the name twice.
 pub(super) fn about(name: &str, message: &str) -> String {
     if name.is_empty() || message.contains(&format!("`{name}`")) {

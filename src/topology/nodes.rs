@@ -30,7 +30,8 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, problems: &mut Problems) 
                 Some(first) => {
                     problems
                         .error(key.span, format!("`{key}` is a second host; a lab has at most one"))
-                        .also(first, "the first is here");
+                        .also(first, "the first is here")
+                        .help("leave out `kind: host` in one of the two");
                 }
                 None => host = Some(key.span),
             }

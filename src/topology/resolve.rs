@@ -112,8 +112,8 @@ fn check_node(
         return Some(name.clone());
     }
     if !lab.holes.top("nodes") && !lab.nodes.contains_key(node.value.as_str()) {
-        let known: Vec<&str> = nodes.keys().map(NodeName::as_str).collect();
-        let list = (known.len() <= 12).then(|| format!("the nodes are {}", known.join(", ")));
+        let known: Vec<&str> = nodes.keys().map(NodeName::as_str).take_while(|_| names::few(problems)).collect();
+        let list = (1..=12).contains(&known.len()).then(|| format!("the nodes are {}", known.join(", ")));
         let help = did_you_mean(node, known).or(list);
         problems.error(node.span, format!("there is no node `{node}`")).maybe_help(help);
     }
