@@ -4,7 +4,7 @@
 //! A new case is a new file and `SNAPSHOTS=overwrite cargo test --test bad_labs`: then read the screen as somebody who
 //! is tired would. The names of the files begin with the row of the catalogue that they stand for.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -152,7 +152,8 @@ fn a_million_of_anything_else_is_refused() {
     refused("million-links", &items, "expands to more than 250000 elements");
     let twice = repeated("name: big\nnodes:\n  red:\n  red:\n", 9_000, |i| format!("  n{i}:\n"));
     refused("many-keys-and-one-twice", &twice, "`red` is defined twice");
-    let links = repeated("name: big\nnodes: {red: {}}\nlinks:\n", 20_000, |i| format!("- endpoints: [rde:e{i}, bleu:e{i}]\n"));
+    let links =
+        repeated("name: big\nnodes: {red: {}}\nlinks:\n", 20_000, |i| format!("- endpoints: [rde:e{i}, bleu:e{i}]\n"));
     refused("many-bad-links", &links, "and 39980 more");
 }
 
@@ -166,7 +167,11 @@ fn bombs_are_refused() {
     laughs.push_str("nodes: {red: {}}\n");
     refused("laughs", laughs.as_bytes(), "expands to more than 250000 elements");
     refused("deep-lists", format!("name: {}", "[".repeat(100_000)).as_bytes(), "nested too deeply");
-    refused("deep-maps", format!("name: {}1{}", "{a: ".repeat(5_000), "}".repeat(5_000)).as_bytes(), "nested too deeply");
+    refused(
+        "deep-maps",
+        format!("name: {}1{}", "{a: ".repeat(5_000), "}".repeat(5_000)).as_bytes(),
+        "nested too deeply",
+    );
     let deep = repeated("", 2_000, |i| format!("{}a:\n", " ".repeat(i)));
     refused("deep-blocks", &deep, "nested too deeply");
 }

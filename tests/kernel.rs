@@ -5,6 +5,8 @@
 //! `unshare --mount --net --pid --fork --mount-proc sh -c 'mount -t tmpfs tmpfs /run; exec sh'`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// Programs are started in src/kernel/ only, and in tests that look at what it did.
+#![allow(clippy::disallowed_methods)]
 
 mod support;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Probe, Seen, Verdict, first_line, shell_words, strings};
+use super::{Probe, Seen, Verdict, first_line, shell_words, strings, unexpected};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -36,7 +36,8 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Dns
             .help("as in `blue.example`: letters, digits, `.`, `-` and `_`");
         return None;
     }
-    if let Some(server) = written.server.as_ref().filter(|s| s.is_empty() || s.starts_with('-') || !s.chars().all(host)) {
+    if let Some(server) = written.server.as_ref().filter(|s| s.is_empty() || s.starts_with('-') || !s.chars().all(host))
+    {
         problems.error(server.span, format!("`{server}` is not a name server")).help("write its address");
         return None;
     }
@@ -47,8 +48,8 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Dns
         Some((Expect::Word(word), _)) if word == "timeout" => Expected::NoServer,
         Some((Expect::Word(word), _)) if word == "ok" => Expected::Answers(Vec::new()),
         Some((Expect::Word(word), _)) => Expected::Answers(vec![word.clone()]),
-        Some((Expect::Properties(_), span)) => {
-            problems.error(span, "this check cannot expect this").help("expect addresses, `nxdomain` or `timeout`");
+        Some((Expect::Properties(_), _)) => {
+            unexpected(written.expect.as_ref()?, &[], "expect addresses, `nxdomain` or `timeout`", problems);
             return None;
         }
     };

@@ -430,12 +430,7 @@ fn reject_options(written: &spec::Check, kind: &str, known: &[&str], problems: &
 }
 
 /// Reports properties that the kind cannot expect; the kind itself speaks about a kind of expectation that it lacks.
-fn reject_properties(
-    expect: Option<&Sp<spec::Expect>>,
-    kind: &str,
-    known: &[&str],
-    problems: &mut Problems,
-) -> bool {
+fn reject_properties(expect: Option<&Sp<spec::Expect>>, kind: &str, known: &[&str], problems: &mut Problems) -> bool {
     let Some(spec::Expect::Properties(properties)) = expect.map(|e| &e.value).filter(|_| !known.is_empty()) else {
         return false;
     };
@@ -470,7 +465,6 @@ impl spec::Properties {
 }
 
 impl spec::Check {
-
     fn options(&self) -> Vec<(&'static str, Span)> {
         fn at<T>(value: &Option<Sp<T>>) -> Option<Span> {
             value.as_ref().map(|v| v.span)
@@ -533,7 +527,7 @@ fn unexpected(expect: &Sp<spec::Expect>, words: &[&str], help: &str, problems: &
     let (what, near) = match &expect.value {
         spec::Expect::Word(word) => (format!("`{word}`"), did_you_mean(word, words.iter().copied())),
         spec::Expect::List(_) => ("a list".to_string(), None),
-        spec::Expect::Properties(_) => ("this".to_string(), None),
+        spec::Expect::Properties(_) => ("`{…}`".to_string(), None),
     };
     problems.error(expect.span, format!("this check cannot expect {what}")).help(near.unwrap_or(help.to_string()));
 }

@@ -37,9 +37,7 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Pat
     };
     if !(1..=30).contains(&hops.len()) {
         let span = written.expect.as_ref().map(|e| e.span).unwrap_or_default();
-        problems
-            .error(span, format!("a path of {} hops", hops.len()))
-            .help("write 1 to 30 addresses, the target last");
+        problems.error(span, format!("a path of {} hops", hops.len())).help("write 1 to 30 addresses, the target last");
         return None;
     }
     Some(Path { to: to?, hops })

@@ -70,14 +70,16 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
             "blocked" => return Some(Expected::Blocked),
             _ => {}
         },
-        Expect::Properties(p) => match [p.ttl.is_some(), p.mtu.is_some(), p.loss.is_some()].iter().filter(|b| **b).count() {
-            0 => {}
-            1 => return property(p, problems),
-            _ => {
-                problems.error(expect.span, "a ping looks at one thing").help("make it several checks");
-                return None;
+        Expect::Properties(p) => {
+            match [p.ttl.is_some(), p.mtu.is_some(), p.loss.is_some()].iter().filter(|b| **b).count() {
+                0 => {}
+                1 => return property(p, problems),
+                _ => {
+                    problems.error(expect.span, "a ping looks at one thing").help("make it several checks");
+                    return None;
+                }
             }
-        },
+        }
         Expect::List(_) => {}
     }
     let help = "expect `ok`, `blocked`, `{ttl: 62}`, `{mtu: 1480}` or `{loss: \"<50%\"}`";
@@ -107,7 +109,9 @@ fn in_range(what: &str, value: &Sp<u32>, range: RangeInclusive<u32>, problems: &
     let good = range.contains(&value.value);
     if !good {
         let (first, last) = (range.start(), range.end());
-        problems.error(value.span, format!("{what} {value} is not from {first} to {last}")).help("write a number that fits");
+        problems
+            .error(value.span, format!("{what} {value} is not from {first} to {last}"))
+            .help("write a number that fits");
     }
     good
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Probe, Seen, Verdict, first_line, shell_words};
+use super::{Probe, Seen, Verdict, first_line, shell_words, unexpected};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -18,7 +18,9 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Run
     let argv: Vec<String> = written.run.as_ref()?.iter().map(|w| w.value.clone()).collect();
     if argv.first().is_none_or(String::is_empty) {
         let span = written.run.iter().flatten().next().or(written.from.as_ref()).or(written.on.as_ref());
-        problems.error(span.map(|t| t.span).unwrap_or_default(), "`run` has no program").help("as in `run: [ip, route]`");
+        problems
+            .error(span.map(|t| t.span).unwrap_or_default(), "`run` has no program")
+            .help("as in `run: [ip, route]`");
         return None;
     }
     let (exit, stdout) = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
@@ -26,8 +28,8 @@ pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Run
         Some((Expect::Properties(p), _)) => {
             (p.exit.as_ref().map_or(0, |e| e.value), p.stdout.as_ref().map(|s| s.value.clone()))
         }
-        Some((Expect::Word(_) | Expect::List(_), span)) => {
-            problems.error(span, "this check cannot expect this").help("expect `{exit: 0, stdout: TEXT}`");
+        Some((Expect::Word(_) | Expect::List(_), _)) => {
+            unexpected(written.expect.as_ref()?, &[], "expect `{exit: 0, stdout: TEXT}`", problems);
             return None;
         }
     };

@@ -35,7 +35,8 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address, WordError> {
         let mut words = Words::new(text);
-        let first = words.next().ok_or_else(|| WordError::new("", "address is empty").help("as in `192.168.15.1/24`"))?;
+        let first =
+            words.next().ok_or_else(|| WordError::new("", "address is empty").help("as in `192.168.15.1/24`"))?;
         let net = parse_net(first)?;
         usable(&net).map_err(|(message, help)| WordError { word: first.into(), message, help })?;
         let mut address = Address { net, peer: None, scope: None };

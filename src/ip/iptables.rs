@@ -133,7 +133,9 @@ impl FromStr for Line {
                     .help("a line is `[-t TABLE] -A|-I CHAIN rule`, `-N CHAIN` or `-P CHAIN ACCEPT|DROP`, as iptables-save prints it"));
             }
         };
-        let chain = words.next().ok_or_else(|| WordError::new(text, "the chain is missing").help("as in `-A FORWARD -j DROP`"))?;
+        let chain = words
+            .next()
+            .ok_or_else(|| WordError::new(text, "the chain is missing").help("as in `-A FORWARD -j DROP`"))?;
         if chain.len() > 28 || chain.starts_with('-') || !chain.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(WordError::new(&chain, format!("`{chain}` is no chain name"))
                 .help("a chain name has 28 characters at most and no blanks"));
@@ -154,7 +156,8 @@ impl Line {
                     .help(format!("built in are {}", chains.join(", "))))
             }
             Verb::Policy if !matches!(self.rest.as_slice(), [p] if p == "ACCEPT" || p == "DROP") => {
-                Err(WordError::new(text, "a policy is ACCEPT or DROP").help("REJECT is the target of a rule: `-A CHAIN -j REJECT`"))
+                Err(WordError::new(text, "a policy is ACCEPT or DROP")
+                    .help("REJECT is the target of a rule: `-A CHAIN -j REJECT`"))
             }
             Verb::NewChain if builtin => {
                 Err(WordError::new(&self.chain, format!("`{}` is built in and there already", self.chain))

@@ -263,7 +263,8 @@ impl FromStr for Route {
 
     fn from_str(line: &str) -> Result<Route, WordError> {
         let mut words = Words::new(line);
-        let first = words.next().ok_or_else(|| WordError::new("", "route is empty").help("as in `default via 10.0.0.1`"))?;
+        let first =
+            words.next().ok_or_else(|| WordError::new("", "route is empty").help("as in `default via 10.0.0.1`"))?;
         let (action, to) = match first.parse::<Action>() {
             Ok(action) => (action, words.value()?),
             Err(_) => (Action::Unicast, first),

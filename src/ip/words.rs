@@ -83,9 +83,8 @@ pub fn parse_port(word: &str) -> Result<u16, WordError> {
 
 /// An address and a port: `192.168.15.2:80`, `[fd00::2]:80`.
 pub fn parse_socket(word: &str) -> Result<SocketAddr, WordError> {
-    let wrong = || {
-        WordError::new(word, format!("`{word}` is not ADDRESS:PORT")).help("as in 192.168.15.2:80 or [fd00::2]:80")
-    };
+    let wrong =
+        || WordError::new(word, format!("`{word}` is not ADDRESS:PORT")).help("as in 192.168.15.2:80 or [fd00::2]:80");
     let (address, port) = word.rsplit_once(':').ok_or_else(wrong)?;
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
     let ip = parse_ip(bare.unwrap_or(address)).map_err(|e| if address.contains(':') { wrong() } else { e })?;
@@ -145,7 +144,9 @@ impl<'a> Words<'a> {
     /// The word after the one just read: `via` wants an address.
     pub(super) fn value(&mut self) -> Result<&'a str, WordError> {
         let key = self.last;
-        self.next().ok_or_else(|| WordError::new(key, format!("`{key}` needs a value after it")).help("add it, or leave the word out"))
+        self.next().ok_or_else(|| {
+            WordError::new(key, format!("`{key}` needs a value after it")).help("add it, or leave the word out")
+        })
     }
 
     /// The value as a number, decimal or with `0x`.
@@ -214,7 +215,9 @@ mod tests {
     fn ports_are_read_strictly() {
         assert_eq!(parse_socket("10.0.0.1:80").unwrap().to_string(), "10.0.0.1:80");
         assert_eq!(parse_socket("[fd00::1]:80").unwrap().to_string(), "[fd00::1]:80");
-        for bad in ["10.0.0.1", "10.0.0.1:080", "10.0.0.1:0", "10.0.0.1:65536", "fd00::1:80", "[10.0.0.1]:80", "blue:80"] {
+        for bad in
+            ["10.0.0.1", "10.0.0.1:080", "10.0.0.1:0", "10.0.0.1:65536", "fd00::1:80", "[10.0.0.1]:80", "blue:80"]
+        {
             assert!(parse_socket(bad).is_err(), "{bad}");
         }
     }

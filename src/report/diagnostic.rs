@@ -73,12 +73,14 @@ fn one(source: &Source, problem: &Problem) -> String {
     renderer().render(&report)
 }
 
-/// A problem's words, with what they quote from the lab file, are one line that ends.
+/// A problem's words, with what they quote from the lab file, are one line; the middle of a long one is left out.
 fn one_line(text: &str) -> String {
-    const LONGEST: usize = 400;
-    let text = match text.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_string(),
+    const SHOWN: usize = 200;
+    let head = text.char_indices().nth(SHOWN).map(|(at, _)| at);
+    let tail = text.char_indices().rev().nth(SHOWN - 1).map(|(at, _)| at);
+    let text = match (head, tail) {
+        (Some(head), Some(tail)) if head < tail => format!("{}…{}", &text[..head], &text[tail..]),
+        _ => text.to_string(),
     };
     printable(&text).replace('\n', "\\n").replace('\t', "\\t")
 }

@@ -128,7 +128,8 @@ impl de::Error for Mistake {
         let known = || format!("known here: {}", expected.join(", "));
         let near = |word: &str| did_you_mean(word, expected.iter().copied());
         // One address and many: `adress`.
-        mistake.help = near(field).or_else(|| near(&format!("{field}es"))).or_else(|| Some(known()));
+        mistake.help =
+            near(field).or_else(|| near(&format!("{field}es")).filter(|_| field.len() > 4)).or_else(|| Some(known()));
         mistake.unknown = true;
         mistake
     }
@@ -146,6 +147,18 @@ fn control(span: Span, c: char) -> Mistake {
 /// A text as it can stand in an example.
 fn quoted(text: &str) -> String {
     if text.contains([':', '#', ',', '[', ']', '{', '}', '"', '\'']) { format!("{text:?}") } else { text.to_string() }
+}
+
+/// An item of a list as the entry of a mapping that was meant: `red`, `net.ipv4.ip_forward=1`, `eth0: {…}`.
+fn entry_of(item: &Value) -> Option<String> {
+    match item {
+        Value::Scalar(text) => match text.split_once('=') {
+            Some((key, value)) => Some(format!("{}: {}", key.trim(), value.trim())),
+            None => Some(format!("{text}: …")),
+        },
+        Value::Map(entries) => entries.first().map(|(key, _)| format!("{}: …", key.text)),
+        Value::Null | Value::List(_) => None,
+    }
 }
 
 /// Reads one value of the tree.
@@ -176,7 +189,7 @@ impl<'de> Reader<'de> {
         match &self.0.value {
             Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), value: None }),
             Value::Null => Err(Mistake::at(self.0.span, "this mapping has no entries")),
-            Value::List(_) | Value::Scalar(_) => Err(self.wrong("a mapping", format!("as in `{{{example}: …}}`"))),
+            Value::List(_) | Value::Scalar(_) => Err(self.wrong("a mapping", format!("as in `{{{example}}}`"))),
         }
     }
 
@@ -261,14 +274,19 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
             Value::Null => Err(Mistake::at(self.0.span, "this list has no entries")),
             Value::Map(entries) => {
                 let tight = entries.first().is_some_and(|(key, _)| key.text.starts_with('-'));
-                let help = if tight { "put a space behind the dash" } else { "write one entry per line, each with a dash" };
+                let help =
+                    if tight { "put a space behind the dash" } else { "write one entry per line, each with a dash" };
                 Err(self.wrong("a list", help))
             }
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        self.mapping("name", visitor)
+        let example = match &self.0.value {
+            Value::List(items) => items.first().and_then(|item| entry_of(&item.value)),
+            Value::Null | Value::Scalar(_) | Value::Map(_) => None,
+        };
+        self.mapping(&example.unwrap_or_else(|| "name: …".into()), visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -281,7 +299,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         if matches!(self.0.value, Value::Null) {
             return visitor.visit_map(Entries { entries: [].iter(), value: None });
         }
-        self.mapping(fields.first().copied().unwrap_or("name"), visitor)
+        self.mapping(&format!("{}: …", fields.first().unwrap_or(&"name")), visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -358,7 +376,8 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             if m.cut.is_none()
                 && let Some(wanted) = m.wanted
             {
-                m.message = m.message.replacen(&format!("expected {wanted}"), &format!("`{}` must be {wanted}", key.text), 1);
+                m.message =
+                    m.message.replacen(&format!("expected {wanted}"), &format!("`{}` must be {wanted}", key.text), 1);
             }
             let nothing = matches!(value.value, Value::Null);
             let mut mistake = m.within(value.span, key.span);

@@ -48,11 +48,20 @@ fn solve(text: &str, span: Span, said: &str) -> (Span, String, Option<&'static s
         }
         ("a second colon in one entry", "put quotes round a text that has a colon and a space in it")
     } else if has("unknown anchor") {
-        ("there is no anchor of this name", "define it with `&name` before, or put quotes round a text that begins with `*`")
+        (
+            "there is no anchor of this name",
+            "define it with `&name` before, or put quotes round a text that begins with `*`",
+        )
     } else if has("unexpected character") || has("cannot start any token") {
         ("a text cannot begin with this character", "put quotes round the text")
-    } else if has("did not find expected key") || has("expected <block end>") || has("invalid indentation") && !has("quoted") {
-        ("this line does not stand under the lines that it belongs to", "entries of one mapping or list begin in the same column")
+    } else if has("did not find expected key")
+        || has("expected <block end>")
+        || has("invalid indentation") && !has("quoted")
+    {
+        (
+            "this line does not stand under the lines that it belongs to",
+            "entries of one mapping or list begin in the same column",
+        )
     } else if has("quoted scalar") {
         ("a quote before this is not closed", "close it where its text ends")
     } else if has("illegal placement of ':'") || has("flow") || has("did not find expected ',' or") {

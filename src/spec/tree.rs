@@ -74,9 +74,8 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Tree> {
         Ok(tree) => Some(tree),
         Err(error) if matches!(error.without_snippet(), serde_yaml::Error::DuplicateMappingKey { .. }) => {
             // Once more with all entries kept, to find every duplicate and every other mistake behind it.
-            let mut tree = read(text, DuplicateKeyPolicy::LastWins)
-                .map_err(|error| riddles::tell(text, &error, problems))
-                .ok()?;
+            let mut tree =
+                read(text, DuplicateKeyPolicy::LastWins).map_err(|error| riddles::tell(text, &error, problems)).ok()?;
             let before = problems.errors().count();
             duplicates(&mut tree, problems);
             if problems.errors().count() == before {
@@ -154,9 +153,7 @@ fn sane_characters(source: &Source, problems: &mut Problems) -> bool {
         .find(|(i, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || *c == '\u{feff}' && *i > 0);
     if let Some((at, c)) = bad {
         let span = Span { start: at as u32, end: (at + c.len_utf8()) as u32 };
-        problems
-            .error(span, format!("control character U+{:04X} in the lab file", c as u32))
-            .help("delete it; in a double-quoted string write it as an escape");
+        problems.error(span, format!("control character U+{:04X} in the lab file", c as u32)).help("delete it");
         return false;
     }
     true

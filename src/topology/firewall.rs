@@ -60,12 +60,7 @@ fn interface(name: &str, span: Span, pattern: bool, node: &Node, problems: &mut 
     None
 }
 
-fn translation(
-    nat: &Sp<spec::Nat>,
-    node: &Node,
-    holes: &Holes,
-    problems: &mut Problems,
-) -> Option<(Family, Sp<Line>)> {
+fn translation(nat: &Sp<spec::Nat>, node: &Node, holes: &Holes, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
     match (&nat.masquerade, &nat.dnat, &nat.snat) {
         (Some(m), None, None) => masquerade(m, node, holes, problems),
         (None, Some(d), None) => dnat(d, node, holes, problems),
@@ -136,12 +131,7 @@ fn masquerade(
     Some((Family::of(from.addr()), line("POSTROUTING", &words, written.span)))
 }
 
-fn snat(
-    written: &Sp<spec::Snat>,
-    node: &Node,
-    holes: &Holes,
-    problems: &mut Problems,
-) -> Option<(Family, Sp<Line>)> {
+fn snat(written: &Sp<spec::Snat>, node: &Node, holes: &Holes, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
     let wanted = [("from", &written.from), ("out", &written.out), ("to", &written.to)];
     lacks("snat", written.span, &wanted, "{from: 192.168.15.0/24, out: uplink, to: 203.0.113.2}", holes, problems);
     let from = written.from.as_ref().and_then(|f| network(f, problems));
@@ -164,12 +154,7 @@ fn same_family(one: &Sp<IpAddr>, other: IpAddr, problems: &mut Problems) -> Opti
     None
 }
 
-fn dnat(
-    written: &Sp<spec::Dnat>,
-    node: &Node,
-    holes: &Holes,
-    problems: &mut Problems,
-) -> Option<(Family, Sp<Line>)> {
+fn dnat(written: &Sp<spec::Dnat>, node: &Node, holes: &Holes, problems: &mut Problems) -> Option<(Family, Sp<Line>)> {
     let example = "{in: uplink, proto: tcp, port: 80, to: \"192.168.15.2:80\"}";
     let lacking = lacks("dnat", written.span, &[("to", &written.to)], example, holes, problems);
     let target = written.to.as_ref().and_then(|t| target(t, problems));
@@ -202,7 +187,10 @@ fn dnat_place(
     if written.input.is_none() && written.address.is_none() {
         if !holes.any(written.span, &["in", "address"]) {
             problems
-                .error(written.span, "dnat needs `in` or `address`: without one it would also catch what passes through")
+                .error(
+                    written.span,
+                    "dnat needs `in` or `address`: without one it would also catch what passes through",
+                )
                 .help("add `in: INTERFACE` or `address: ADDRESS`");
         }
         return None;
@@ -236,7 +224,9 @@ fn dnat_ports(
         return (range.is_none() && !target_port).then(Vec::new);
     };
     if !matches!(proto.as_str(), "tcp" | "udp") {
-        let help = did_you_mean(proto, ["tcp", "udp"]).unwrap_or("only these two have ports".into());
+        let small = proto.to_lowercase();
+        let meant = matches!(small.as_str(), "tcp" | "udp");
+        let help = if meant { format!("did you mean `{small}`?") } else { "only these two have ports".into() };
         problems.error(proto.span, format!("`{proto}` is not tcp or udp")).help(help);
         return None;
     }

@@ -30,8 +30,9 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<Node
         for (bridge_key, bridge) in &written.bridges {
             plug_ports(&name, bridge_key, bridge, node, problems);
         }
+        let known: Vec<String> = node.interfaces.keys().map(ToString::to_string).collect();
         for (interface_key, settings) in &written.interfaces {
-            set(&name, interface_key, settings, node, problems);
+            set(&name, interface_key, settings, &known, node, problems);
         }
         super::devices::check(written, node, problems);
         duplicates(node, problems);
@@ -113,13 +114,19 @@ fn plug_ports(
     }
 }
 
-fn set(node_name: &NodeName, key: &Sp<String>, settings: &spec::Interface, node: &mut Node, problems: &mut Problems) {
+fn set(
+    node_name: &NodeName,
+    key: &Sp<String>,
+    settings: &spec::Interface,
+    known: &[String],
+    node: &mut Node,
+    problems: &mut Problems,
+) {
     let addresses = addresses(&settings.addresses, problems);
     let new_mac = settings.mac.as_ref().and_then(|m| mac(m, problems));
     let new_mtu = mtu(settings.mtu.as_ref(), problems);
     let Some(interface) = node.interfaces.get_mut(key.value.as_str()) else {
-        let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
-        let help = did_you_mean(key, known.iter().copied()).unwrap_or_else(|| {
+        let help = did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(|| {
             format!("no link ends at `{node_name}:{key}`; interfaces of `{node_name}`: {}", known.join(", "))
         });
         problems.error(key.span, format!("`{node_name}` has no interface `{key}`")).help(help);

@@ -38,7 +38,10 @@ fn resolve_one(
     let mtu = mtu(link.mtu.as_ref(), problems).or(lab.defaults.mtu.as_ref().map(|m| m.value));
     if !link.mac.is_empty() && link.mac.len() != 2 && !lab.holes.any(link.span, &["mac"]) {
         problems
-            .error(link.mac[0].span, format!("`mac` takes two addresses, one for each end; this has {}", link.mac.len()))
+            .error(
+                link.mac[0].span,
+                format!("`mac` takes two addresses, one for each end; this has {}", link.mac.len()),
+            )
             .help("to set one end only, write `mac` under the interface of its node");
     }
     let macs: Vec<Option<Mac>> = link.mac.iter().map(|m| mac(m, problems)).collect();

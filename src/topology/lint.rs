@@ -96,7 +96,10 @@ fn rp_filter(node: &Node, problems: &mut Problems) {
             && all > own
         {
             problems
-                .warn(sysctl.span, format!("{own} has no effect here: the kernel takes the larger value, and `all` has {all}"))
+                .warn(
+                    sysctl.span,
+                    format!("{own} has no effect here: the kernel takes the larger value, and `all` has {all}"),
+                )
                 .help("set `net.ipv4.conf.all.rp_filter` to 0 as well");
         }
     }
@@ -136,7 +139,8 @@ fn route_loops(topology: &Topology, problems: &mut Problems) {
     for (name, node) in &topology.nodes {
         for route in node.routes.iter().filter(|r| !r.is_default()) {
             let next = gateways(route).into_iter().find_map(|via| topology.owner(via));
-            let Some((other, back)) = next.and_then(|(other, _)| Some((other, way_back(topology, other, name, route)?)))
+            let Some((other, back)) =
+                next.and_then(|(other, _)| Some((other, way_back(topology, other, name, route)?)))
             else {
                 continue;
             };
@@ -253,7 +257,9 @@ fn same_mac(topology: &Topology, segments: &Segments<'_>, problems: &mut Problem
                 problems
                     .error(
                         interface.span,
-                        format!("`{name}:{dev}` and `{other}:{its}` share a wire and both have the Ethernet address {mac}"),
+                        format!(
+                            "`{name}:{dev}` and `{other}:{its}` share a wire and both have the Ethernet address {mac}"
+                        ),
                     )
                     .also(first, "the other")
                     .help("give one of the two another `mac`, or leave it out");

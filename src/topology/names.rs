@@ -47,9 +47,12 @@ pub(super) fn about(name: &str, message: &str) -> String {
 /// An interface's name, or what is wrong with it.
 pub(super) fn interface_name(text: &str, span: Span, problems: &mut Problems) -> Option<IfName> {
     let wrong = |message: String| {
-        problems
-            .error(span, about(text, &message))
-            .help("an interface name is at most 15 letters, digits, `.`, `_` and `-`, and starts with a letter or digit");
+        let help = if message.contains("reserved") {
+            "choose another name"
+        } else {
+            "an interface name is at most 15 letters, digits, `.`, `_` and `-`, and starts with a letter or digit"
+        };
+        problems.error(span, about(text, &message)).help(help);
     };
     IfName::new(text).map_err(wrong).ok()
 }

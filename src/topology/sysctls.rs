@@ -59,9 +59,7 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Prob
 
 fn one(key: &Sp<String>, value: &Sp<String>, node: &Node, problems: &mut Problems) -> Option<Sysctl> {
     if !key.starts_with("net.") && !key.starts_with("net/") {
-        problems
-            .error(key.span, format!("`{key}`: only net.* keys belong to a namespace"))
-            .help(outside(key));
+        problems.error(key.span, format!("`{key}`: only net.* keys belong to a namespace")).help(outside(key));
         return None;
     }
     let path = path(key, node);
@@ -96,7 +94,10 @@ fn one(key: &Sp<String>, value: &Sp<String>, node: &Node, problems: &mut Problem
     {
         let known: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
         problems
-            .error(place(key, name, problems), format!("`{key}` speaks of interface `{name}`, which this node does not have"))
+            .error(
+                place(key, name, problems),
+                format!("`{key}` speaks of interface `{name}`, which this node does not have"),
+            )
             .help(did_you_mean(name, known.iter().copied()).unwrap_or(format!("it has {}", known.join(", "))));
         return None;
     }

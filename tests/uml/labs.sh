@@ -1,0 +1,53 @@
+#!/bin/bash
+# Runs inside User Mode Linux (see scripts/uml): each lab up, checked, down; then built once more by its printed script;
+# the two must come to the same, and nothing may stay. One line per lab on standard output: `LAB ok` or `LAB FAILED: why`.
+#
+#   labs.sh NETLAB LAB…
+netlab=$1; shift
+export PATH="$(dirname "$netlab"):$PATH"
+
+# What a stranger sees of the machine.
+host() {
+    ip netns list; ip -br link; ip route show table all; ip rule; ls -A /run /etc/netns 2>/dev/null
+    grep -c . /proc/self/mountinfo; ls /proc | grep -c '^[0-9]' >/dev/null
+}
+
+# What the namespaces have, without numbers that count up.
+state() {
+    for ns in $(ip netns list | awk '{print $1}' | sort); do
+        echo "== $ns"
+        ip -n "$ns" -d -o link | sed -E 's/^[0-9]+: //; s/@[^:]*:/:/; s/link-netns(id)? [^ ]+//; s/ (numtxqueues|group) .*//' | sort
+        ip -n "$ns" -o addr | sed -E 's/^[0-9]+: //' | sort
+        ip -n "$ns" route show table all | sort
+        ip -n "$ns" rule
+        ip -n "$ns" neigh show nud permanent | sort
+        bridge -n "$ns" fdb show 2>/dev/null | grep dst | sort
+        ip netns exec "$ns" iptables-save 2>/dev/null | grep '^-A'
+        ip netns exec "$ns" sysctl -a 2>/dev/null | grep -E 'ip_forward|disable_ipv6|proxy_arp |rp_filter|proxy_delay' | sort
+    done
+}
+
+for lab in "$@"; do
+    before=$(host)
+    if ! out=$("$netlab" up "$lab" --check 2>&1); then echo "$lab FAILED: up --check"; echo "$out" | sed 's/^/    /'; "$netlab" down "$lab" >/dev/null 2>&1; continue; fi
+    if ! out=$("$netlab" status "$lab" 2>&1); then echo "$lab FAILED: status"; echo "$out" | sed 's/^/    /'; fi
+    by_netlab=$(state)
+    if ! out=$("$netlab" down "$lab" 2>&1); then echo "$lab FAILED: down"; echo "$out" | sed 's/^/    /'; continue; fi
+    after=$(host)
+    if [ "$before" != "$after" ]; then echo "$lab FAILED: something stayed"; diff <(echo "$before") <(echo "$after") | sed 's/^/    /'; continue; fi
+    "$netlab" plan "$lab" --format shell >/run/plan.sh
+    if ! out=$(sh -e /run/plan.sh 2>&1); then echo "$lab FAILED: its printed script"; echo "$out" | sed 's/^/    /'; fi
+    by_script=$(state)
+    for ns in $(ip netns list | awk '{print $1}'); do
+        pids=$(ip netns pids "$ns"); [ -z "$pids" ] || kill $pids
+        ip netns del "$ns"
+    done
+    rm -rf /run/plan.sh /etc/netns
+    umount /run/netns 2>/dev/null; rmdir /run/netns 2>/dev/null
+    if [ "$by_netlab" != "$by_script" ]; then
+        echo "$lab FAILED: the printed script builds something else"
+        diff <(echo "$by_netlab") <(echo "$by_script") | sed 's/^/    /'
+        continue
+    fi
+    echo "$lab ok ($(echo "$out" | wc -l))"
+done
