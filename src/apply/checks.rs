@@ -10,7 +10,6 @@ use std::process::Stdio;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, setns};
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
@@ -20,6 +19,7 @@ use super::{ground, status};
 use crate::check::{Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
 use crate::error::{Error, Result, did_you_mean};
 use crate::kernel::Refusal;
+use crate::kernel::diver;
 use crate::kernel::process::{self, Session};
 use crate::plan::At;
 use crate::topology::Topology;
@@ -293,22 +293,18 @@ async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<
     Ok(Output { code, stdout: text(&stdout), stderr: text(&stderr) })
 }
 
-/// Runs blocking socket work on a thread of its own inside the node: `setns` never happens on a thread of the runtime.
+/// Runs blocking socket work inside the node, away from the runtime.
 async fn socket(place: &Place, work: impl FnOnce() -> SocketSeen + Send + 'static) -> Result<SocketSeen, Refusal> {
     let file = match &place.file {
         Some(file) => Some(file.as_fd().try_clone_to_owned()?),
         None => None,
     };
     let (answer, result) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("probe".into()).spawn(move || {
-        let entered = file.map_or(Ok(()), |f| setns(f, CloneFlags::CLONE_NEWNET));
-        let _ = answer.send(entered.map(|()| work()));
+    diver::apart(file, work, |seen| {
+        // The check may have been given up meanwhile.
+        let _ = answer.send(seen);
     })?;
-    match result.await {
-        Ok(Ok(seen)) => Ok(seen),
-        Ok(Err(errno)) => Err(Refusal::from(errno).about("cannot enter the namespace")),
-        Err(_) => Err(Refusal::new("the probe ended badly")),
-    }
+    result.await.unwrap_or_else(|_| Err(Refusal::new("the probe ended badly")))
 }
 
 fn judge_error(e: &std::io::Error) -> SocketSeen {

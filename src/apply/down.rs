@@ -36,6 +36,7 @@ pub fn take_back<K: Kernel>(kernel: &mut K, plan: &Plan, outcomes: &[Outcome]) -
 /// Takes a lab down, interrupted or not. `None` when there is none of that name.
 pub fn down(lab: &str, say: &mut dyn FnMut(Event<'_>)) -> Result<Option<Gone>> {
     let Some(lock) = lock::take(lab, false, |text| say(Event::Note(text)))? else {
+        ground::sweep()?;
         return Ok(None);
     };
     let gone = down_locked(lab, &lock)?;

@@ -3,6 +3,8 @@
 //! What of it was not there before the first lab goes again with the last one. The note that says so lies in
 //! /run/netlab; the folder itself is locked while it is read or written.
 
+#![allow(clippy::disallowed_methods, reason = "the journal's folder and what lies in it")]
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -42,54 +44,84 @@ pub fn labs() -> Vec<String> {
     names
 }
 
-/// Makes the folder, remembers what was there, and makes the lab's own folder in it.
+/// What the note says; none when there is none, or when it was torn before anything was made.
+fn made() -> Option<Made> {
+    serde_json::from_str(&std::fs::read_to_string(note()).ok()?).ok()
+}
+
+/// Makes the folder, remembers what was there, and makes the lab's own folder in it. All or nothing.
 pub fn prepare(lab: &str) -> Result<PathBuf> {
     // The last `down` may take the folder away between two of these lines: then once more.
     for _ in 0..100 {
-        let Some(_lock) = lock_folder(true)? else {
-            continue;
-        };
-        if !note().exists() {
-            let made = Made {
-                netns_folder: !Path::new(netns::FOLDER).exists(),
-                netns_mount: !netns::folder_is_mounted(),
-                etc_netns: !Path::new(netns::ETC).exists(),
-            };
-            let text = serde_json::to_string(&made).unwrap_or_default();
-            std::fs::write(note(), text).map_err(|e| cannot("write", &note(), e))?;
-        }
+        let Some(lock) = lock_folder(true)? else { continue };
         let folder = lab_folder(lab);
-        private_folder(&folder)?;
+        let result = remember().and_then(|()| private_folder(&folder));
+        if let Err(error) = result {
+            sweep_locked();
+            return Err(error.note("nothing was changed"));
+        }
+        drop(lock);
         return Ok(folder);
     }
     Err(Error::machine(format!("{FOLDER} comes and goes; something else removes it")))
 }
 
+fn remember() -> Result<()> {
+    if made().is_some() {
+        return Ok(());
+    }
+    let made = Made {
+        netns_folder: !Path::new(netns::FOLDER).exists(),
+        netns_mount: !netns::folder_is_mounted(),
+        etc_netns: !Path::new(netns::ETC).exists(),
+    };
+    let text = serde_json::to_string(&made).unwrap_or_default();
+    // Whole or not at all: a torn note would forget what has to go again.
+    let draft = note().with_extension("new");
+    let write = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, note()));
+    write.map_err(|e| cannot("write", &note(), e))
+}
+
 /// Removes a lab's folder, and with the last lab everything that netlab made for them all.
 pub fn clear(lab: &str) -> Result<()> {
-    let Some(_lock) = lock_folder(false)? else {
-        return Ok(());
-    };
+    let Some(_lock) = lock_folder(false)? else { return Ok(()) };
     let folder = lab_folder(lab);
     match std::fs::remove_dir_all(&folder) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(cannot("remove", &folder, e));
-        }
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(cannot("remove", &folder, e)),
         _ => {}
     }
-    if !labs().is_empty() {
-        return Ok(());
+    sweep_locked();
+    Ok(())
+}
+
+/// Removes what netlab made for all labs, when there is none: an `up` or a `down` may have died in between.
+pub fn sweep() -> Result<()> {
+    if let Some(_lock) = lock_folder(false)? {
+        sweep_locked();
     }
-    let made: Made =
-        std::fs::read_to_string(note()).ok().and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default();
+    Ok(())
+}
+
+fn sweep_locked() {
+    if !labs().is_empty() {
+        return;
+    }
+    let made = made().unwrap_or_default();
     netns::remove_folder(made.netns_mount, made.netns_folder);
     if made.etc_netns {
         let _ = std::fs::remove_dir(netns::ETC);
     }
+    let _ = std::fs::remove_file(note().with_extension("new"));
     let _ = std::fs::remove_file(note());
     // Not empty when somebody has put something there: then it stays.
     let _ = std::fs::remove_dir(FOLDER);
-    Ok(())
+}
+
+/// Puts a file into a lab's own folder: it goes with the lab.
+pub fn keep(lab: &str, name: &str, text: &str) -> Result<PathBuf> {
+    let path = lab_folder(lab).join(name);
+    std::fs::write(&path, text).map_err(|e| cannot("write", &path, e))?;
+    Ok(path)
 }
 
 fn private_folder(folder: &Path) -> Result<()> {

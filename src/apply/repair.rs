@@ -8,6 +8,7 @@ use super::journal::Journal;
 use super::running::Running;
 use super::{Event, failpoint, lock, refused, up};
 use crate::error::{Error, Result};
+use crate::ip::Family;
 use crate::kernel::{Kernel, Linux, Refusal};
 use crate::plan::{At, Op, Plan, Undo, other_ends, pending};
 use crate::state::{Change, Drift, Item, diff};
@@ -117,6 +118,9 @@ fn undo_by_hand(kernel: &mut Linux, plan: &Plan, drift: &Drift) -> Result<(), Re
         return Ok(());
     };
     match (&drift.change, &drift.item) {
+        (Change::Extra, Item::Firewall(family, _)) if !loads_rules(plan, at, *family) => {
+            kernel.flush_firewall(at, *family)
+        }
         (Change::Extra, item) => kernel.remove_extra(at, item),
         (Change::Changed { expected, .. }, Item::Property(dev, property)) => match property.as_str() {
             "address" => kernel.reset_link(at, dev, expected.parse().ok(), None),
@@ -127,4 +131,9 @@ fn undo_by_hand(kernel: &mut Linux, plan: &Plan, drift: &Drift) -> Result<(), Re
         },
         _ => Ok(()),
     }
+}
+
+/// Whether the plan gives a node firewall lines of its own: those are then loaded anew as a whole.
+fn loads_rules(plan: &Plan, at: &At, family: Family) -> bool {
+    plan.steps.iter().any(|s| matches!(&s.op, Op::LoadRules { at: a, family: f, .. } if a == at && *f == family))
 }

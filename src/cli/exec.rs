@@ -26,7 +26,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Exit {
     preflight::rights()?;
     let (_, at) = find_node(&args.node, args.lab.as_deref())?;
-    let mut command = std::process::Command::new(&args.command[0]);
+    let mut command = process::plain(&args.command[0]);
     command.args(&args.command[1..]);
     Err(replace(command, &at))
 }

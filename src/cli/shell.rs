@@ -2,8 +2,7 @@
 
 use super::{Exit, exec};
 use crate::apply::{ground, preflight};
-use crate::error::Error;
-use crate::kernel::machine;
+use crate::kernel::{machine, process};
 
 /// Open a shell in a node; the prompt says which
 #[derive(Debug, clap::Args)]
@@ -21,16 +20,15 @@ pub(super) fn run(args: &Args) -> Exit {
     let prompt = format!("[{}:{}] \\w\\$ ", running.name, at.node);
     let mut command = match machine::find_program("bash") {
         Some(bash) => {
-            // bash takes its prompt from a start-up file; the lab's own folder goes with the lab.
-            let rc = ground::lab_folder(&running.name).join(format!("shell.{}", at.node));
+            // bash takes its prompt from a start-up file.
             let text = format!("[ -r ~/.bashrc ] && . ~/.bashrc\nPS1='{prompt}'\nunset PROMPT_COMMAND\n");
-            std::fs::write(&rc, text).map_err(|e| Error::machine("cannot write the shell's start-up file").cause(e))?;
-            let mut command = std::process::Command::new(bash);
+            let rc = ground::keep(&running.name, &format!("shell.{}", at.node), &text)?;
+            let mut command = process::plain(bash);
             command.arg("--rcfile").arg(rc).arg("-i");
             command
         }
         None => {
-            let mut command = std::process::Command::new("/bin/sh");
+            let mut command = process::plain("/bin/sh");
             command.arg("-i").env("PS1", prompt.replace("\\w", "").replace("\\$", "#"));
             command
         }

@@ -55,11 +55,7 @@ impl FromStr for Fdb {
             }
         }
         let missing = |what: &str| WordError::new(line, format!("an fdb entry needs `{what}`")).help(form);
-        Ok(Fdb {
-            mac,
-            dev: dev.ok_or_else(|| missing("dev TUNNEL"))?,
-            dst: dst.ok_or_else(|| missing("dst ADDRESS"))?,
-        })
+        Ok(Fdb { mac, dev: dev.ok_or_else(|| missing("dev TUNNEL"))?, dst: dst.ok_or_else(|| missing("dst ADDRESS"))? })
     }
 }
 

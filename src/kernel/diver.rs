@@ -5,7 +5,7 @@
 //! carries none, and may: two system calls there cost a tenth of waking another thread up.
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -53,4 +53,18 @@ impl Diver {
         let _return = Return(&self.home);
         Ok(work())
     }
+}
+
+/// Runs `work` inside a namespace on a thread of its own, and hands the result to `answer` there: for callers that carry a
+/// runtime.
+pub fn apart<T: Send + 'static>(
+    netns: Option<OwnedFd>,
+    work: impl FnOnce() -> T + Send + 'static,
+    answer: impl FnOnce(Result<T, Refusal>) + Send + 'static,
+) -> std::io::Result<()> {
+    let dive = move || {
+        let entered = netns.map_or(Ok(()), |file| setns(file, CloneFlags::CLONE_NEWNET));
+        answer(entered.map(|()| work()).map_err(|errno| Refusal::from(errno).about("cannot enter the namespace")));
+    };
+    std::thread::Builder::new().name("diver".into()).spawn(dive).map(|_| ())
 }

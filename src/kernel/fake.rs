@@ -107,7 +107,7 @@ impl Kernel for Fake {
                 let value = self.sysctls.get(path).cloned();
                 Some(Before::Sysctls(value.map(|v| (path.clone(), v)).into_iter().collect()))
             }
-            Op::LoadRules { at: At { netns: None, .. }, .. } => Some(Before::Firewall { tables: Vec::new() }),
+            Op::LoadRules { at: At { netns: None, .. }, .. } => Some(Before::Firewall { chains: Vec::new() }),
             _ => None,
         })
     }

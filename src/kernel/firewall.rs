@@ -91,6 +91,21 @@ pub fn shown(family: Family) -> Result<Vec<String>, Refusal> {
     Ok(lines)
 }
 
+/// What these families show in the calling thread's namespace.
+pub fn of(families: &[Family]) -> Vec<(Family, Result<Vec<String>, Refusal>)> {
+    families.iter().map(|f| (*f, shown(*f))).collect()
+}
+
+/// What there is of any family; a refusal counts only for those that are `wanted`.
+pub fn all_of(wanted: &[Family]) -> Vec<(Family, Result<Vec<String>, Refusal>)> {
+    if !is_any() {
+        return Vec::new();
+    }
+    let mut found = of(&[Family::V4, Family::V6]);
+    found.retain(|(family, shown)| shown.is_ok() || wanted.contains(family));
+    found
+}
+
 /// Empties every table of the calling thread's namespace: only ever inside a lab's own.
 pub fn flush(family: Family) -> Result<(), Refusal> {
     let tables: String = shown_tables(family)?;
@@ -116,15 +131,54 @@ fn shown_tables(family: Family) -> Result<String, Refusal> {
     Ok(text)
 }
 
-/// The nftables tables of the calling thread's namespace; none where `nft` is not installed.
-pub fn nft_tables() -> Vec<String> {
-    let output = Command::new("nft").args(["list", "tables"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+/// The nftables tables and chains of the calling thread's namespace, as `ip nat` and `ip nat POSTROUTING`; none where
+/// `nft` is not installed.
+pub fn nft_chains() -> Vec<String> {
+    let output = Command::new("nft").args(["list", "ruleset"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
     let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
-    text.lines().filter_map(|l| l.strip_prefix("table ")).map(str::to_string).collect()
+    let (mut list, mut table) = (Vec::new(), String::new());
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("table ") {
+            table = name.trim_end_matches(" {").to_string();
+            list.push(table.clone());
+        } else if let Some(chain) = line.trim_start().strip_prefix("chain ") {
+            list.push(format!("{table} {}", chain.trim_end_matches(" {")));
+        }
+    }
+    list
+}
+
+/// Whether the calling thread's namespace has any firewall table at all. Cheap: no program is started, so that every node
+/// of a large lab can be asked.
+pub fn is_any() -> bool {
+    let legacy = ["ip_tables_names", "ip6_tables_names"];
+    let named = |file: &str| {
+        std::fs::read_to_string(format!("/proc/thread-self/net/{file}")).is_ok_and(|t| !t.trim().is_empty())
+    };
+    legacy.iter().any(|file| named(file)) || nft_has_tables().unwrap_or(true)
+}
+
+/// Asks nf_tables for its tables: NFT_MSG_GETTABLE, all families.
+fn nft_has_tables() -> std::io::Result<bool> {
+    use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+    const GETTABLE: u16 = (10 << 8) | 1; // NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
+    const FLAGS: u16 = 0x301; // NLM_F_REQUEST | NLM_F_DUMP
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut request = Vec::from(20_u32.to_ne_bytes());
+    request.extend(GETTABLE.to_ne_bytes());
+    request.extend(FLAGS.to_ne_bytes());
+    request.extend([0; 12]); // sequence, port, and an empty nfgenmsg
+    socket.send(&request, 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    let kind = answer.get(4..6).map_or(0, |b| u16::from_ne_bytes([b[0], b[1]]));
+    // NLMSG_ERROR (no nf_tables in this kernel) and NLMSG_DONE mean none; a message of the subsystem is a table.
+    Ok(kind >= 0x10)
 }
 
 /// Takes rules off the machine again, then the tables that iptables left behind empty.
-pub fn delete(family: Family, lines: &[Line], tables_before: Option<&[String]>) -> Result<(), Refusal> {
+pub fn delete(family: Family, lines: &[Line], chains_before: Option<&[String]>) -> Result<(), Refusal> {
     let tables = iptables::new(family == Family::V6).map_err(|e| Refusal::new(e.to_string()))?;
     for line in lines {
         let rule = line.spec("").trim().to_string();
@@ -145,29 +199,30 @@ pub fn delete(family: Family, lines: &[Line], tables_before: Option<&[String]>) 
             Verb::Policy => {}
         }
     }
-    if let Some(before) = tables_before {
-        drop_empty_tables(before);
+    if let Some(before) = chains_before {
+        drop_empty_chains(before);
     }
     Ok(())
 }
 
-/// `iptables -A` makes an nftables table and its chains, and `-D` leaves them. One that was not there before and holds
-/// no rule now goes again.
-fn drop_empty_tables(before: &[String]) {
-    for table in nft_tables().into_iter().filter(|t| !before.contains(t)) {
-        let words: Vec<&str> = table.split(' ').collect();
-        let listed = Command::new("nft").args(["list", "table"]).args(&words).stderr(Stdio::null()).output();
-        let text = listed.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
-        let chains_only = text.lines().map(str::trim).all(|l| {
-            l.is_empty()
-                || l == "}"
-                || l.starts_with("table ")
-                || l.starts_with("chain ")
-                || l.starts_with("type ")
-                || l.starts_with('#')
-        });
-        if chains_only && !text.is_empty() {
-            let _ = Command::new("nft").args(["delete", "table"]).args(&words).stderr(Stdio::null()).status();
+/// `iptables -A` makes an nftables table and chains, and `-D` leaves them. What was not there before and is empty now goes
+/// again; `nft` itself refuses to delete a chain with rules in it.
+fn drop_empty_chains(before: &[String]) {
+    let nft = |words: &[&str]| {
+        let _ =
+            Command::new("nft").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    };
+    for name in nft_chains().iter().filter(|name| !before.contains(name)) {
+        if let [family, table, chain] = name.split(' ').collect::<Vec<_>>().as_slice() {
+            nft(&["delete", "chain", family, table, chain]);
+        }
+    }
+    let now = nft_chains();
+    for name in now.iter().filter(|name| !before.contains(name)) {
+        // Deleting a table would delete its chains with it: only where none is left.
+        let is_empty = !now.iter().any(|other| other.starts_with(&format!("{name} ")));
+        if let ([family, table], true) = (name.split(' ').collect::<Vec<_>>().as_slice(), is_empty) {
+            nft(&["delete", "table", family, table]);
         }
     }
 }

@@ -78,6 +78,11 @@ fn etc_files(name: &str) -> Vec<(PathBuf, PathBuf)> {
     entries.map(|e| (e.path(), PathBuf::from("/etc").join(e.file_name()))).collect()
 }
 
+/// A command with the caller's own environment: for people.
+pub fn plain(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(program)
+}
+
 /// A command with nothing of the caller's environment in it.
 pub fn clean(program: &str) -> Command {
     let mut command = Command::new(program);

@@ -233,8 +233,21 @@ impl NewLink {
 /// Devices that a module puts into every new namespace by itself: neither ours nor drift.
 pub fn is_fallback(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0", "bonding_masters",
-        "bond0", "dummy0", "ifb0", "ifb1", "teql0",
+        "tunl0",
+        "gre0",
+        "gretap0",
+        "erspan0",
+        "ip_vti0",
+        "ip6_vti0",
+        "sit0",
+        "ip6tnl0",
+        "ip6gre0",
+        "bonding_masters",
+        "bond0",
+        "dummy0",
+        "ifb0",
+        "ifb1",
+        "teql0",
     ];
     NAMES.contains(&name)
 }

@@ -44,7 +44,9 @@ impl Written {
             return None;
         };
         if table.value == 0 || (253..=255).contains(&table.value) {
-            problems.error(table.span, format!("table {table} is the kernel's own")).help("take another number, as in 100");
+            problems
+                .error(table.span, format!("table {table} is the kernel's own"))
+                .help("take another number, as in 100");
             return None;
         }
         Some(Vrf { table: table.value })

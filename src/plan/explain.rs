@@ -66,6 +66,13 @@ fn commands(op: &Op) -> Vec<String> {
             let [a, b] = ends.as_ref();
             vec![format!("ip {}", veth::words([(&a.end, a.at.netns.as_deref()), (&b.end, b.at.netns.as_deref())]))]
         }
+        // The module may have put it there already.
+        Op::AddLink { at, link } if crate::link::is_fallback(&link.name) => {
+            let (ip, name, words) = (ip(at), &link.name, link.words());
+            let mut lines = vec![format!("{ip} link show {name} >/dev/null 2>&1 || {ip} {words}")];
+            lines.extend(link.mtu.map(|mtu| format!("{ip} link set {name} mtu {mtu}")));
+            lines
+        }
         Op::AddLink { at, link } => vec![format!("{} {}", ip(at), link.words())],
         Op::SetMaster { at, dev, master } => {
             vec![format!("{} link set {dev} master {master}", ip(at))]

@@ -38,10 +38,10 @@ pub struct Process {
 pub enum Before {
     /// Kernel settings of the machine, path → value.
     Sysctls(BTreeMap<String, String>),
-    /// The machine's nftables tables, and the text of its rules.
+    /// The machine's nftables tables and chains: `ip nat`, `ip nat POSTROUTING`.
     Firewall {
-        /// `ip nat`, `ip filter`, …
-        tables: Vec<String>,
+        /// Their names.
+        chains: Vec<String>,
     },
 }
 
@@ -97,7 +97,7 @@ pub enum Undo {
     /// End a program that runs on the machine itself, with what it started: they carry the lab's mark.
     EndMarked { mark: String, process: Option<Process> },
     /// Take rules off the machine, and the tables that were not there before.
-    DeleteRules { family: Family, lines: Vec<Line>, tables_before: Option<Vec<String>> },
+    DeleteRules { family: Family, lines: Vec<Line>, chains_before: Option<Vec<String>> },
     /// Take a route off the machine.
     DeleteRoute { route: Route },
     /// Take a policy rule off the machine.
@@ -193,11 +193,11 @@ fn machine_rules(op: &Op, outcome: &Outcome) -> Option<Undo> {
     // Rules go before the chains that they stand in, and a policy is not ours to guess.
     lines.retain(|l| l.verb != Verb::Policy);
     lines.sort_by_key(|l| l.verb == Verb::NewChain);
-    let tables_before = match outcome.before() {
-        Some(Before::Firewall { tables }) => Some(tables.clone()),
+    let chains_before = match outcome.before() {
+        Some(Before::Firewall { chains }) => Some(chains.clone()),
         _ => None,
     };
-    Some(Undo::DeleteRules { family: *family, lines, tables_before })
+    Some(Undo::DeleteRules { family: *family, lines, chains_before })
 }
 
 fn machine_routing(op: &Op) -> Option<Undo> {

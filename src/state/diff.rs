@@ -77,7 +77,7 @@ impl fmt::Display for Drift {
             Item::Rule(rule) => format!("rule `{rule}`"),
             Item::Neighbor(neighbor) => format!("neighbour `{neighbor}`"),
             Item::Fdb(fdb) => format!("forwarding entry `{fdb}`"),
-            Item::Sysctl(key) => key.clone(),
+            Item::Sysctl(path) => path.replace('/', "."),
             Item::Firewall(Family::V4, line) => format!("iptables `{line}`"),
             Item::Firewall(Family::V6, line) => format!("ip6tables `{line}`"),
             Item::Service(name) => format!("service {name}"),

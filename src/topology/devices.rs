@@ -114,7 +114,10 @@ pub(super) fn check(written: &spec::Node, node: &mut Node, problems: &mut Proble
         }
         if let Some(first) = interface.kind.unique().and_then(|u| seen.insert(u, interface.span)) {
             problems
-                .error(interface.span, format!("another {} link of this node has the same numbers", interface.kind.word()))
+                .error(
+                    interface.span,
+                    format!("another {} link of this node has the same numbers", interface.kind.word()),
+                )
                 .also(first, "the other")
                 .help("the kernel takes one of them (EEXIST)");
         }

@@ -49,9 +49,12 @@ ip netns exec ipip-lab-db9tv sysctl -qw net/ipv4/ip_forward=0
 
 # links
 ip -n ipip-lab-sw link add name br0 address 02:76:08:61:f9:52 type bridge stp_state 0
-ip -n ipip-lab-master-node link add name tunl0 mtu 1480 type ipip
-ip -n ipip-lab-worker-node01 link add name tunl0 mtu 1480 type ipip
-ip -n ipip-lab-worker-node02 link add name tunl0 mtu 1480 type ipip
+ip -n ipip-lab-master-node link show tunl0 >/dev/null 2>&1 || ip -n ipip-lab-master-node link add name tunl0 mtu 1480 type ipip
+ip -n ipip-lab-master-node link set tunl0 mtu 1480
+ip -n ipip-lab-worker-node01 link show tunl0 >/dev/null 2>&1 || ip -n ipip-lab-worker-node01 link add name tunl0 mtu 1480 type ipip
+ip -n ipip-lab-worker-node01 link set tunl0 mtu 1480
+ip -n ipip-lab-worker-node02 link show tunl0 >/dev/null 2>&1 || ip -n ipip-lab-worker-node02 link add name tunl0 mtu 1480 type ipip
+ip -n ipip-lab-worker-node02 link set tunl0 mtu 1480
 ip link add name eth1 address 02:70:49:50:ac:b4 netns ipip-lab-gw type veth peer name p-gw address 02:95:02:20:0e:61 netns ipip-lab-sw
 ip link add name eth1 address 02:69:a5:13:07:57 netns ipip-lab-master-node type veth peer name p-master address 02:b2:04:b3:a7:82 netns ipip-lab-sw
 ip link add name eth1 address 02:0e:5d:a0:fa:15 netns ipip-lab-worker-node01 type veth peer name p-worker1 address 02:3c:f1:70:dd:dc netns ipip-lab-sw

@@ -25,9 +25,10 @@ impl Linux {
         let mut state = observe::node(self.socket(&at.netns)?, wanted)?;
         let paths: Vec<String> = wanted.sysctls.keys().cloned().collect();
         let families: Vec<Family> = wanted.firewall.keys().copied().collect();
+        let machine = wanted.machine;
         let (sysctls, shown) = self.within(&at.netns, move || {
-            let shown: Vec<(Family, Result<Vec<String>, Refusal>)> =
-                families.into_iter().map(|f| (f, firewall::shown(f))).collect();
+            // A learner may add a firewall where the lab has none, and empty one that it has.
+            let shown = if machine { firewall::of(&families) } else { firewall::all_of(&families) };
             (observe::sysctls(&paths), shown)
         })?;
         state.sysctls = sysctls;

@@ -211,7 +211,7 @@ impl Kernel for Linux {
                 let path = path.clone();
                 self.within(&None, move || Some(Before::Sysctls(sysctl::before(&path))))
             }
-            Op::LoadRules { .. } => self.within(&None, || Some(Before::Firewall { tables: firewall::nft_tables() })),
+            Op::LoadRules { .. } => self.within(&None, || Some(Before::Firewall { chains: firewall::nft_chains() })),
             _ => Ok(None),
         }
     }

@@ -23,8 +23,8 @@ impl Linux {
                 self.reap();
                 ended
             }
-            Undo::DeleteRules { family, lines, tables_before } => {
-                let (family, lines, before) = (*family, lines.clone(), tables_before.clone());
+            Undo::DeleteRules { family, lines, chains_before } => {
+                let (family, lines, before) = (*family, lines.clone(), chains_before.clone());
                 self.within(&None, move || firewall::delete(family, &lines, before.as_deref()))?
             }
             Undo::DeleteRoute { route } => {
