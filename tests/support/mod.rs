@@ -9,7 +9,8 @@ pub mod snapshot;
 
 use std::path::PathBuf;
 
-pub use host::{Host, Ran};
+#[allow(unused_imports, reason = "each test program uses its part")]
+pub use host::{Host, Ran, lacking_kinds, skip};
 pub use snapshot::Snapshot;
 
 /// The netlab under test.
