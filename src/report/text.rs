@@ -21,9 +21,12 @@ pub fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     text.lines().map(|l| format!(" {}\n", l.trim_end())).collect()
 }
 
+/// More nodes than this are not listed one by one.
+const MOST_ROWS: usize = 24;
+
 /// The nodes of a lab with their addresses.
 pub fn nodes(topology: &Topology, plan: &Plan) -> String {
-    let rows = plan.nodes.iter().map(|at| {
+    let rows = plan.nodes.iter().take(MOST_ROWS).map(|at| {
         let addresses: Vec<String> = topology
             .nodes
             .get(at.node.as_str())
@@ -34,7 +37,11 @@ pub fn nodes(topology: &Topology, plan: &Plan) -> String {
         let place = at.netns.clone().unwrap_or_else(|| "this machine".into());
         vec![at.node.to_string(), place, addresses.join(", ")]
     });
-    table(&["NODE", "NAMESPACE", "ADDRESSES"], rows.collect())
+    let mut text = table(&["NODE", "NAMESPACE", "ADDRESSES"], rows.collect());
+    if plan.nodes.len() > MOST_ROWS {
+        text.push_str(&format!("  … and {} more (netlab show)\n", plan.nodes.len() - MOST_ROWS));
+    }
+    text
 }
 
 /// A plan, phase by phase, as the commands that do the same.
