@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs inside the virtual machine, as its ordinary user: Rust, netlab in /usr/local/bin, and the proof that it works here.
-# May be run again.
+# Runs inside the virtual machine, as its ordinary user: Rust, netlab in /usr/local/bin, and the proof that it works
+# here. May be run again.
 set -euo pipefail
 cd "${1:-$HOME/netlab}"
 export DEBIAN_FRONTEND=noninteractive

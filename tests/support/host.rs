@@ -43,6 +43,9 @@ if ! mount -t overlay -o lowerdir=/etc,upperdir=/media/etc,workdir=/media/work o
     cp -a /etc/. /media/etc
     mount --bind /media/etc /etc
 fi
+mountpoint -q /etc
+# The real machine may have namespaces of its own.
+rm -rf /etc/netns
 ip link set lo up
 # New namespaces inherit these from the real machine, which may have anything.
 echo 0 > /proc/sys/net/ipv4/ip_forward
