@@ -18,17 +18,7 @@ fn all() -> Vec<(Topology, Plan)> {
 /// A lab on the machine in memory, stopped somewhere; then taken down from what its journal says.
 fn stopped(topology: &Topology, plan: &Plan, fails: Fails) -> (Fake, Vec<String>) {
     let folder = tempfolder();
-    let header = Header {
-        format: FORMAT,
-        boot_id: String::new(),
-        at: 0,
-        user: "root".into(),
-        file: None,
-        source: topology.source.clone(),
-        on_host: plan.machine().is_some(),
-        plan: PlanHead::of(plan),
-    };
-    let mut journal = Journal::create(&folder, &header, plan).unwrap();
+    let mut journal = Journal::create(&folder, &header(topology, plan), plan).unwrap();
     let mut machine = Fake::failing(fails);
     let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
     let result = up::carry_out(&mut machine, plan, &mut journal, &mut outcomes, topology, &mut |_| {});
@@ -38,6 +28,19 @@ fn stopped(topology: &Topology, plan: &Plan, fails: Fails) -> (Fake, Vec<String>
     let left = down::take_back(&mut machine, entry.plan.as_ref().unwrap(), &entry.outcomes);
     std::fs::remove_dir_all(&folder).unwrap();
     (machine, left.iter().map(|(_, refusal)| refusal.to_string()).collect())
+}
+
+fn header(topology: &Topology, plan: &Plan) -> Header {
+    Header {
+        format: FORMAT,
+        boot_id: String::new(),
+        at: 0,
+        user: "root".into(),
+        file: None,
+        source: topology.source.clone(),
+        on_host: plan.machine().is_some(),
+        plan: PlanHead::of(plan),
+    }
 }
 
 fn tempfolder() -> std::path::PathBuf {
@@ -80,17 +83,7 @@ fn a_namespace_that_somebody_else_made_in_place_of_ours_stays() {
     let mut machine = Fake::default();
     let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
     let folder = tempfolder();
-    let header = Header {
-        format: FORMAT,
-        boot_id: String::new(),
-        at: 0,
-        user: "root".into(),
-        file: None,
-        source: topology.source.clone(),
-        on_host: false,
-        plan: PlanHead::of(&plan),
-    };
-    let mut journal = Journal::create(&folder, &header, &plan).unwrap();
+    let mut journal = Journal::create(&folder, &header(&topology, &plan), &plan).unwrap();
     up::carry_out(&mut machine, &plan, &mut journal, &mut outcomes, &topology, &mut |_| {}).unwrap();
     machine.replace_namespace("red");
     let left = down::take_back(&mut machine, &plan, &outcomes);

@@ -1,7 +1,6 @@
 //! Routing policy rules, in `ip rule` words: `from 10.0.0.0/8 lookup 100 priority 50`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -130,14 +129,6 @@ impl fmt::Display for Rule {
             write!(f, " oif {oif}")?;
         }
         write!(f, " lookup {} priority {}", table_name(self.table), self.priority)
-    }
-}
-
-/// The address that stands for "any" in a family.
-pub fn any(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }
 }
 

@@ -1,6 +1,13 @@
 //! Reading back what nodes have.
 
-use super::*;
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+
+use super::Linux;
+use crate::ip::Family;
+use crate::kernel::{Refusal, firewall, netns, observe, process};
+use crate::plan::{At, Plan, expect};
+use crate::state::{NodeState, State};
 
 impl Linux {
     /// What of the machine's own network a lab could collide with.

@@ -1,6 +1,12 @@
 //! What `repair` does beside repeating steps: taking away what was added, turning back what was changed.
 
-use super::*;
+use rtnetlink::LinkUnspec;
+use rtnetlink::packet_route::RouteNetlinkMessage as Message;
+
+use super::{Linux, absent_is_fine};
+use crate::ip::{Family, Mac};
+use crate::kernel::{Refusal, firewall, messages};
+use crate::plan::At;
 
 impl Linux {
     /// Takes away what a learner added by hand; inside the lab's own namespaces only.
@@ -15,7 +21,7 @@ impl Linux {
             }
             Item::Route(route) => {
                 let route: crate::ip::Route = route.parse().map_err(bad)?;
-                let message = self.route(at, &route)?;
+                let message = self.route(&at.netns, &route)?;
                 self.socket(&at.netns)?.one(Message::DelRoute(message), 0)
             }
             Item::Rule(rule) => {

@@ -1,27 +1,19 @@
 //! The real machine: each operation as the system calls that carry it out, one after the other.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
 
 use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
 use super::diver::Diver;
-use super::process::{self, Session};
-use super::{Kernel, Netlink, Refusal, firewall, messages, netns, observe, responder, sysctl};
-use crate::ip::{Family, Mac};
+use super::{Kernel, Netlink, Refusal, firewall, messages, netns, observe, sysctl};
 use crate::link::{NewLink, veth};
 use crate::name::IfName;
-use crate::plan::{At, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd, expect};
-use crate::state::{NodeState, State};
-use crate::topology::{Program, Service};
+use crate::plan::{At, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd};
 
 mod look;
 mod mend;
@@ -182,12 +174,12 @@ impl Linux {
 
     fn route(
         &mut self,
-        at: &At,
+        netns: &Option<String>,
         route: &crate::ip::Route,
     ) -> Result<rtnetlink::packet_route::route::RouteMessage, Refusal> {
         let mut numbers = HashMap::new();
         for dev in route.hops.iter().filter_map(|h| h.dev.clone()) {
-            numbers.insert(dev.clone(), self.index(&at.netns, &dev)?);
+            numbers.insert(dev.clone(), self.index(netns, &dev)?);
         }
         messages::route(route, |dev| numbers.get(dev).copied())
             .map_err(|dev| Refusal::errno(libc::ENODEV, Some(format!("there is no interface `{dev}`"))))
@@ -251,7 +243,7 @@ impl Kernel for Linux {
                 self.socket(&at.netns)?.one(Message::NewAddress(messages::address(address, index)), NEW)?;
             }
             Op::AddRoute { at, route } => {
-                let message = self.route(at, route)?;
+                let message = self.route(&at.netns, route)?;
                 self.socket(&at.netns)?.one(Message::NewRoute(message), NEW)?;
             }
             Op::AddRule { at, rule } => self.socket(&at.netns)?.one(Message::NewRule(messages::rule(rule)), NEW)?,

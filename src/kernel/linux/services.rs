@@ -1,6 +1,16 @@
 //! Programs of a plan: started, waited for, and asked what killed them.
 
-use super::*;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::Linux;
+use crate::kernel::process::Session;
+use crate::kernel::{Refusal, process, responder};
+use crate::plan::{At, Done, Op, Plan, Process};
+use crate::topology::{Program, Service};
 
 impl Linux {
     pub(super) fn start(&mut self, plan: &Plan, at: &At, name: &str, service: &Service) -> Result<Done, Refusal> {

@@ -1,6 +1,18 @@
 //! Taking back, with proof that it is ours.
 
-use super::*;
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rtnetlink::LinkUnspec;
+use rtnetlink::packet_route::RouteNetlinkMessage as Message;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
+
+use super::{Linux, absent_is_fine, file_path};
+use crate::ip::Mac;
+use crate::kernel::{Netlink, Refusal, firewall, messages, netns, observe, process, sysctl};
+use crate::plan::{Identity, Undo};
 
 impl Linux {
     /// Takes one thing back; absent is success.
@@ -28,8 +40,7 @@ impl Linux {
                 self.within(&None, move || firewall::delete(family, &lines, before.as_deref()))?
             }
             Undo::DeleteRoute { route } => {
-                let at = machine_at(route)?;
-                match self.route(&at, route) {
+                match self.route(&None, route) {
                     Ok(message) => absent_is_fine(self.socket(&None)?.one(Message::DelRoute(message), 0)),
                     // Its interface is gone, and the route went with it.
                     Err(_) => Ok(()),
@@ -61,7 +72,7 @@ impl Linux {
             Undo::DropNetns { netns, identity } => {
                 let ours = self.ours(netns, identity.as_ref())?;
                 self.forget_namespace(netns);
-                if ours.is_some() || is_placeholder(netns, identity.is_none()) {
+                if ours.is_some() || is_placeholder(netns) {
                     drop(ours);
                     netns::remove(netns)?;
                 }
@@ -175,16 +186,11 @@ fn still_running(pids: &[i32]) -> Refusal {
 }
 
 /// A name that was being made (or whose namespace a learner unmounted) is an empty file of root's, mounted on nothing.
-fn is_placeholder(name: &str, _unfinished: bool) -> bool {
+fn is_placeholder(name: &str) -> bool {
     let Ok(meta) = netns::path(name).symlink_metadata() else {
         return false;
     };
     meta.is_file() && meta.len() == 0 && meta.uid() == nix::unistd::geteuid().as_raw()
-}
-
-fn machine_at(_route: &crate::ip::Route) -> Result<At, Refusal> {
-    let node = crate::name::NodeName::new("host").map_err(Refusal::new)?;
-    Ok(At { node, netns: None })
 }
 
 fn remove_file(netns: Option<&str>, name: &str) -> Result<(), Refusal> {
