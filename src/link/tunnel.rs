@@ -179,7 +179,9 @@ pub(super) fn v4(text: &Sp<String>, problems: &mut Problems) -> Option<Ipv4Addr>
     match parse_ip(text) {
         Ok(IpAddr::V4(ip)) => Some(ip),
         Ok(IpAddr::V6(_)) => {
-            problems.error(text.span, format!("`{text}` is not IPv4, which this tunnel runs over"));
+            problems
+                .error(text.span, format!("`{text}` is not IPv4, which this tunnel runs over"))
+                .help("write the node's IPv4 address on the network below");
             None
         }
         Err(e) => {

@@ -48,7 +48,9 @@ impl Written {
             return None;
         };
         if !(1..=4094).contains(&id.value) {
-            problems.error(id.span, format!("vlan id {id} is not from 1 to 4094"));
+            problems
+                .error(id.span, format!("vlan id {id} is not from 1 to 4094"))
+                .help("the tag has 12 bits, and two values are taken");
             return None;
         }
         Some(Vlan { id: id.value, link: link? })

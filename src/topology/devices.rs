@@ -110,7 +110,7 @@ pub(super) fn check(written: &spec::Node, node: &mut Node, problems: &mut Proble
         {
             problems
                 .error(interface.span, format!("local {local} of `{name}` is not an address of this node"))
-                .help(node.networks());
+                .help(format!("use one of its own: {}", node.networks()));
         }
         if let Some(first) = interface.kind.unique().and_then(|u| seen.insert(u, interface.span)) {
             problems
@@ -119,7 +119,7 @@ pub(super) fn check(written: &spec::Node, node: &mut Node, problems: &mut Proble
                     format!("another {} link of this node has the same numbers", interface.kind.word()),
                 )
                 .also(first, "the other")
-                .help("the kernel takes one of them (EEXIST)");
+                .help("the kernel takes one of them (EEXIST): give the other another id, port, key or remote");
         }
     }
 }
@@ -135,7 +135,9 @@ fn members(written: &spec::Node, node: &mut Node, problems: &mut Problems) {
                     interface.master = Some(Sp::new(vrf.clone(), member.span));
                 }
                 Some(_) => {
-                    problems.error(member.span, format!("`{member}` belongs to another device already"));
+                    problems
+                        .error(member.span, format!("`{member}` belongs to another device already"))
+                        .help("an interface is in one bridge or one vrf: delete one of the two");
                 }
                 None => {
                     problems
