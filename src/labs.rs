@@ -25,7 +25,18 @@ macro_rules! built_in {
     };
 }
 
-built_in!["veth-lab", "bridge-lab", "nat-lab", "pod-lab", "ipip-lab", "vxlan-lab", "gre-lab", "vlan-lab", "vrf-lab",];
+built_in![
+    "veth-lab",
+    "bridge-lab",
+    "nat-lab",
+    "pod-lab",
+    "ipip-lab",
+    "vxlan-lab",
+    "gre-lab",
+    "vlan-lab",
+    "vrf-lab",
+    "geneve-lab",
+];
 
 /// The lab of that name.
 pub fn find(name: &str) -> Option<&'static BuiltIn> {
