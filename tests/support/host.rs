@@ -102,6 +102,13 @@ impl Host {
             let _ = boot.wait();
             return Err("unshare was refused".into());
         };
+        if !is_apart(pid) {
+            let _ = boot.kill();
+            let _ = boot.wait();
+            return Err(format!(
+                "process {pid} is not the machine that was made (is /proc another process namespace's?)"
+            ));
+        }
         let (watchdog, alive) = mpsc::channel();
         let switch = power.clone();
         std::thread::spawn(move || {
@@ -242,6 +249,15 @@ impl Host {
         };
         std::thread::spawn(dive).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
+}
+
+/// Whether a process has a /run of its own. Where /proc shows other processes than our own, its number may be anybody's, and
+/// a test must never run there.
+fn is_apart(pid: i32) -> bool {
+    let mounts = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/mnt"));
+    let run = nix::sys::statfs::statfs(format!("/proc/{pid}/root/run").as_str());
+    let own = run.is_ok_and(|s| s.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC);
+    matches!((mounts("self"), mounts(&pid.to_string())), (Ok(a), Ok(b)) if a != b) && own
 }
 
 impl Drop for Host {
