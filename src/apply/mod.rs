@@ -62,7 +62,7 @@ fn advice(op: &Op, refusal: &Refusal) -> Option<String> {
         Op::AddLink { link, .. } if unknown => Some(format!(
             "this kernel has no `{}`: load its module (`modprobe {}`), or use a machine that has it",
             link.kind.word(),
-            link.kind.word()
+            link.kind.module()
         )),
         Op::AddVeth { .. } if unknown => Some("this kernel has no `veth`: load its module (`modprobe veth`)".into()),
         Op::SetMaster { .. } if refusal.errno == libc::EXFULL => Some("one bridge takes 1,023 ports".into()),

@@ -142,11 +142,12 @@ fn kinds(topology: &Topology) -> Result<()> {
     let lacking = crate::kernel::lacking(wanted.values().map(|(kind, _)| kind.clone()).collect());
     let Some(first) = lacking.first() else { return Ok(()) };
     let names: Vec<&str> = lacking.iter().map(Kind::word).collect();
+    let modules: Vec<&str> = lacking.iter().map(Kind::module).collect();
     let span = wanted.get(first.word()).map(|(_, span)| *span).unwrap_or_default();
     Err(Error::machine(format!("this kernel cannot make links of kind {}", names.join(", ")))
         .place(&topology.source, span, "needed here")
         .note("nothing was changed")
-        .help(format!("load the module (`modprobe {}`), or use a machine whose kernel has it", names.join(" "))))
+        .help(format!("load the module (`modprobe -a {}`), or use a machine whose kernel has it", modules.join(" "))))
 }
 
 /// Names that netlab is about to take.

@@ -27,6 +27,7 @@ pub(super) fn resolve(written: &Written, _at: Span, problems: &mut Problems) -> 
 
 impl LinkKind for Gre {
     const WORD: &'static str = "gre";
+    const MODULE: &'static str = "ip_gre";
     const HAS_MAC: bool = false;
 
     fn words(&self) -> Vec<String> {

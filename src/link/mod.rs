@@ -34,6 +34,8 @@ pub type Properties = BTreeMap<String, String>;
 pub trait LinkKind {
     /// The word after `type` in `ip link add`; the kernel's IFLA_INFO_KIND.
     const WORD: &'static str;
+    /// The kernel module that has it.
+    const MODULE: &'static str = Self::WORD;
     /// Whether its interfaces have an Ethernet address.
     const HAS_MAC: bool = true;
 
@@ -84,6 +86,13 @@ macro_rules! kinds {
                     Kind::Loopback => "loopback",
                     Kind::Veth => "veth",
                     $(Kind::$name(_) => <$module::$name as LinkKind>::WORD),+
+                }
+            }
+            /// The kernel module that has it.
+            pub fn module(&self) -> &'static str {
+                match self {
+                    Kind::Loopback | Kind::Veth => self.word(),
+                    $(Kind::$name(_) => <$module::$name as LinkKind>::MODULE),+
                 }
             }
             /// Whether its interfaces have an Ethernet address.

@@ -59,6 +59,7 @@ impl Written {
 
 impl LinkKind for Vlan {
     const WORD: &'static str = "vlan";
+    const MODULE: &'static str = "8021q";
 
     fn words(&self) -> Vec<String> {
         vec![format!("id {}", self.id)]
