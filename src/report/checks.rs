@@ -70,7 +70,8 @@ fn text(outcomes: &Outcomes) -> String {
     }
     let (failed, all) = (outcomes.failed(), outcomes.checks.len());
     let words = if failed == 0 {
-        format!("{good}all {all} {} hold{good:#}", plural(all, "check"))
+        let hold = if all == 1 { "the check holds".to_string() } else { format!("all {all} checks hold") };
+        format!("{good}{hold}{good:#}")
     } else {
         format!("{bad}{failed} of {all} {} failed{bad:#}", plural(all, "check"))
     };
