@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, shell_words, unexpected};
+use super::{
+    CheckKind, NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, shell_words, unexpected,
+};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
-
-pub(super) const OPTIONS: &[&str] = &["method", "host", "header", "source", "resolve"];
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -21,33 +21,6 @@ enum Expected {
     Reach(Reach),
     Timeout,
     Answer { status: Option<u16>, body: Option<String>, saw: Option<String> },
-}
-
-pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Curl> {
-    let url = written.curl.as_ref()?;
-    let good = url.starts_with("http://") || url.starts_with("https://");
-    if !good || url.contains(char::is_whitespace) {
-        let bare = !url.contains("://") && !url.contains(char::is_whitespace) && !url.is_empty();
-        let help = if bare { format!("did you mean `http://{url}`?") } else { "as in `http://192.168.15.2/`".into() };
-        problems.error(url.span, format!("`{url}` is not an http URL")).help(help);
-        return None;
-    }
-    let mut options = Vec::new();
-    let mut option = |flag: &str, value: &Option<spec::Text>| {
-        if let Some(value) = value {
-            options.extend([flag.to_string(), value.value.clone()]);
-        }
-    };
-    option("--request", &written.method);
-    option("--interface", &written.source);
-    option("--resolve", &written.resolve);
-    if let Some(host) = &written.host {
-        options.extend(["--header".into(), format!("Host: {host}")]);
-    }
-    for header in &written.header {
-        options.extend(["--header".into(), header.value.clone()]);
-    }
-    Some(Curl { url: url.value.clone(), options, expect: expected(written, problems)? })
 }
 
 fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> {
@@ -82,6 +55,93 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
     None
 }
 
+impl CheckKind for Curl {
+    const WORD: &'static str = "curl";
+    const OPTIONS: &'static [&'static str] = &["method", "host", "header", "source", "resolve"];
+    const EXPECTS: &'static [&'static str] = &["status", "body", "server-saw"];
+
+    fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
+        let url = written.curl.as_ref()?;
+        let good = url.starts_with("http://") || url.starts_with("https://");
+        if !good || url.contains(char::is_whitespace) {
+            let bare = !url.contains("://") && !url.contains(char::is_whitespace) && !url.is_empty();
+            let help =
+                if bare { format!("did you mean `http://{url}`?") } else { "as in `http://192.168.15.2/`".into() };
+            problems.error(url.span, format!("`{url}` is not an http URL")).help(help);
+            return None;
+        }
+        let mut options = Vec::new();
+        let mut option = |flag: &str, value: &Option<spec::Text>| {
+            if let Some(value) = value {
+                options.extend([flag.to_string(), value.value.clone()]);
+            }
+        };
+        option("--request", &written.method);
+        option("--interface", &written.source);
+        option("--resolve", &written.resolve);
+        if let Some(host) = &written.host {
+            options.extend(["--header".into(), format!("Host: {host}")]);
+        }
+        for header in &written.header {
+            options.extend(["--header".into(), header.value.clone()]);
+        }
+        Some(Curl { url: url.value.clone(), options, expect: expected(written, problems)? })
+    }
+
+    fn programs(&self) -> Vec<(String, Option<&'static str>)> {
+        vec![("curl".into(), Some("curl"))]
+    }
+
+    /// `-v` says why a connection failed; `-q` keeps a `.curlrc` out.
+    fn probe(&self) -> Probe {
+        Probe::Commands { argv: vec![self.argv(&["-q", "-sSv", "--noproxy", "*"])], timeout: Duration::from_secs(4) }
+    }
+
+    fn by_hand(&self) -> String {
+        shell_words(&self.argv(&["-sS"]))
+    }
+
+    fn expected(&self) -> String {
+        match &self.expect {
+            Expected::Reach(reach) => reach.expected("an answer"),
+            Expected::Timeout => "a timeout".into(),
+            Expected::Answer { status, body, saw } => {
+                let mut words = vec![format!("status {}", status.map_or("below 400".into(), |s| s.to_string()))];
+                words.extend(body.as_ref().map(|b| format!("a body with `{b}`")));
+                words.extend(saw.as_ref().map(|s| format!("a server that saw {s}")));
+                words.join(", ")
+            }
+        }
+    }
+
+    fn judge(&self, seen: &Seen) -> Verdict {
+        let output = seen.first();
+        let answer = Answer::of(&output);
+        match &self.expect {
+            Expected::Reach(Reach::Open) => Verdict::of(answer.status.is_some(), answer.words(&output)),
+            Expected::Reach(Reach::Refused) => {
+                Verdict::of(answer.refused, answer.words(&output)).meaning(Some("an active refusal looks different"))
+            }
+            Expected::Reach(Reach::Blocked) => Verdict::of(answer.silent || answer.no_way, answer.words(&output))
+                .meaning(Some("something answers, if only with a refusal")),
+            Expected::Timeout => Verdict::of(answer.silent, answer.words(&output)).meaning(Some("something answers")),
+            Expected::Answer { status, body, saw } => self.judge_answer(&output, &answer, (*status, body, saw)),
+        }
+    }
+
+    fn blocked_target(&self) -> Option<Target> {
+        matches!(self.expect, Expected::Reach(Reach::Blocked) | Expected::Timeout).then(|| self.target())
+    }
+
+    fn reached_target(&self) -> Option<Target> {
+        matches!(self.expect, Expected::Answer { .. }).then(|| self.target())
+    }
+
+    fn as_witness(&self) -> Option<Self> {
+        Some(Curl { expect: Expected::Reach(Reach::Open), ..self.clone() })
+    }
+}
+
 impl Curl {
     fn seconds(&self) -> &'static str {
         match self.expect {
@@ -97,43 +157,6 @@ impl Curl {
         argv.extend(self.options.iter().cloned());
         argv.push(self.url.clone());
         argv
-    }
-
-    /// `-v` says why a connection failed; `-q` keeps a `.curlrc` out.
-    pub(super) fn probe(&self) -> Probe {
-        Probe::Commands { argv: vec![self.argv(&["-q", "-sSv", "--noproxy", "*"])], timeout: Duration::from_secs(4) }
-    }
-
-    pub(super) fn by_hand(&self) -> String {
-        shell_words(&self.argv(&["-sS"]))
-    }
-
-    pub(super) fn expected(&self) -> String {
-        match &self.expect {
-            Expected::Reach(reach) => reach.expected("an answer"),
-            Expected::Timeout => "a timeout".into(),
-            Expected::Answer { status, body, saw } => {
-                let mut words = vec![format!("status {}", status.map_or("below 400".into(), |s| s.to_string()))];
-                words.extend(body.as_ref().map(|b| format!("a body with `{b}`")));
-                words.extend(saw.as_ref().map(|s| format!("a server that saw {s}")));
-                words.join(", ")
-            }
-        }
-    }
-
-    pub(super) fn judge(&self, seen: &Seen) -> Verdict {
-        let output = seen.first();
-        let answer = Answer::of(&output);
-        match &self.expect {
-            Expected::Reach(Reach::Open) => Verdict::of(answer.status.is_some(), answer.words(&output)),
-            Expected::Reach(Reach::Refused) => {
-                Verdict::of(answer.refused, answer.words(&output)).meaning(Some("an active refusal looks different"))
-            }
-            Expected::Reach(Reach::Blocked) => Verdict::of(answer.silent || answer.no_way, answer.words(&output))
-                .meaning(Some("something answers, if only with a refusal")),
-            Expected::Timeout => Verdict::of(answer.silent, answer.words(&output)).meaning(Some("something answers")),
-            Expected::Answer { status, body, saw } => self.judge_answer(&output, &answer, (*status, body, saw)),
-        }
     }
 
     fn judge_answer(
@@ -173,18 +196,6 @@ impl Curl {
             Some(std::net::IpAddr::V4(ip)) => Target { ip: Some(ip.into()), key: format!("tcp {ip}:{port}") },
             Some(std::net::IpAddr::V6(_)) | None => Target { ip: host, key: format!("tcp {authority}") },
         }
-    }
-
-    pub(super) fn blocked_target(&self) -> Option<Target> {
-        matches!(self.expect, Expected::Reach(Reach::Blocked) | Expected::Timeout).then(|| self.target())
-    }
-
-    pub(super) fn reached_target(&self) -> Option<Target> {
-        matches!(self.expect, Expected::Answer { .. }).then(|| self.target())
-    }
-
-    pub(super) fn as_witness(&self) -> Curl {
-        Curl { expect: Expected::Reach(Reach::Open), ..self.clone() }
     }
 }
 

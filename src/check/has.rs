@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Probe, Seen, Verdict, expect_word, shell_words, strings};
+use super::{CheckKind, Probe, Seen, Verdict, expect_word, shell_words, strings};
 use crate::error::Problems;
 use crate::spec;
 
@@ -24,60 +24,46 @@ const VIEWS: &[&[&str]] = &[
     &["bridge", "fdb"],
 ];
 
-pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Has> {
-    let lines = written.has.as_ref()?;
-    let words = |line: &spec::Text| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some(empty) = lines.iter().find(|l| l.trim().is_empty()) {
-        problems.error(empty.span, "an empty line is always there").help("delete it");
-    }
-    if lines.is_empty() {
-        let span = written.on.as_ref().or(written.from.as_ref()).map(|t| t.span).unwrap_or_default();
-        problems.error(span, "`has` has no lines").help("as in `has: [default via 10.0.0.1]`");
-    }
-    let present = expect_word(written, &[("present", true), ("absent", false)], true, problems)?;
-    Some(Has { lines: lines.iter().map(words).collect(), present })
-}
+impl CheckKind for Has {
+    const WORD: &'static str = "has";
 
-impl Has {
-    /// Firewall lines start with a dash or a colon; everything else is `ip`'s and `bridge`'s.
-    fn firewall(&self) -> bool {
-        self.lines.iter().any(|l| l.starts_with(['-', ':', '*']))
-    }
-
-    fn argv(&self) -> Vec<Vec<String>> {
-        let mut argv: Vec<Vec<String>> = Vec::new();
-        if self.lines.iter().any(|l| !l.starts_with(['-', ':', '*'])) {
-            argv.extend(VIEWS.iter().map(|v| strings(v)));
+    fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
+        let lines = written.has.as_ref()?;
+        let words = |line: &spec::Text| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(empty) = lines.iter().find(|l| l.trim().is_empty()) {
+            problems.error(empty.span, "an empty line is always there").help("delete it");
         }
-        if self.firewall() {
-            argv.push(strings(&["iptables-save"]));
+        if lines.is_empty() {
+            let span = written.on.as_ref().or(written.from.as_ref()).map(|t| t.span).unwrap_or_default();
+            problems.error(span, "`has` has no lines").help("as in `has: [default via 10.0.0.1]`");
         }
-        argv
+        let present = expect_word(written, &[("present", true), ("absent", false)], true, problems)?;
+        Some(Has { lines: lines.iter().map(words).collect(), present })
     }
 
-    pub(super) fn programs(&self) -> Vec<(String, Option<&'static str>)> {
+    fn programs(&self) -> Vec<(String, Option<&'static str>)> {
         self.argv()
             .into_iter()
             .map(|a| (a[0].clone(), Some(if a[0] == "iptables-save" { "iptables" } else { "iproute2" })))
             .collect()
     }
 
-    pub(super) fn probe(&self) -> Probe {
+    fn probe(&self) -> Probe {
         Probe::Commands { argv: self.argv(), timeout: Duration::from_secs(4) }
     }
 
-    pub(super) fn by_hand(&self) -> String {
+    fn by_hand(&self) -> String {
         let argv = self.argv();
         let commands: Vec<String> = argv.iter().map(|a| shell_words(a)).collect();
         if commands.len() == 1 { commands.join("") } else { format!("sh -c '{}'", commands.join("; ")) }
     }
 
-    pub(super) fn expected(&self) -> String {
+    fn expected(&self) -> String {
         let lines: Vec<String> = self.lines.iter().map(|l| format!("`{l}`")).collect();
         format!("{} {}", lines.join(", "), if self.present { "present" } else { "absent" })
     }
 
-    pub(super) fn judge(&self, seen: &Seen) -> Verdict {
+    fn judge(&self, seen: &Seen) -> Verdict {
         let Seen::Outputs(outputs) = seen else {
             return Verdict::of(false, "nothing");
         };
@@ -99,6 +85,24 @@ impl Has {
             let words: Vec<String> = found.iter().map(|l| format!("`{l}` is there")).collect();
             Verdict::of(found.is_empty(), if words.is_empty() { "none there".into() } else { words.join(", ") })
         }
+    }
+}
+
+impl Has {
+    /// Firewall lines start with a dash or a colon; everything else is `ip`'s and `bridge`'s.
+    fn firewall(&self) -> bool {
+        self.lines.iter().any(|l| l.starts_with(['-', ':', '*']))
+    }
+
+    fn argv(&self) -> Vec<Vec<String>> {
+        let mut argv: Vec<Vec<String>> = Vec::new();
+        if self.lines.iter().any(|l| !l.starts_with(['-', ':', '*'])) {
+            argv.extend(VIEWS.iter().map(|v| strings(v)));
+        }
+        if self.firewall() {
+            argv.push(strings(&["iptables-save"]));
+        }
+        argv
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Probe, Seen, Verdict, ip, strings};
+use super::{CheckKind, Probe, Seen, Verdict, ip, strings};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -14,47 +14,49 @@ pub struct Path {
     hops: Vec<IpAddr>,
 }
 
-pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Path> {
-    let to = ip(written.path.as_ref()?, problems);
-    let hops = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
-        Some((Expect::List(list), _)) => {
-            let hops: Vec<Option<IpAddr>> = list.iter().map(|t| ip(t, problems)).collect();
-            hops.into_iter().collect::<Option<Vec<IpAddr>>>()?
-        }
-        Some((Expect::Word(_) | Expect::Properties(_), span)) => {
+impl CheckKind for Path {
+    const WORD: &'static str = "path";
+
+    fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
+        let to = ip(written.path.as_ref()?, problems);
+        let hops = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
+            Some((Expect::List(list), _)) => {
+                let hops: Vec<Option<IpAddr>> = list.iter().map(|t| ip(t, problems)).collect();
+                hops.into_iter().collect::<Option<Vec<IpAddr>>>()?
+            }
+            Some((Expect::Word(_) | Expect::Properties(_), span)) => {
+                problems
+                    .error(span, "a path check expects the list of hops")
+                    .help("as in `[192.168.15.5, 8.8.8.8]`, the target last");
+                return None;
+            }
+            None => {
+                let span = written.path.as_ref().map(|t| t.span).unwrap_or_default();
+                problems
+                    .error(span, "a path check needs the hops to expect")
+                    .help("add `expect: [192.168.15.5, 8.8.8.8]`, the target last");
+                return None;
+            }
+        };
+        if !(1..=30).contains(&hops.len()) {
+            let span = written.expect.as_ref().map(|e| e.span).unwrap_or_default();
             problems
-                .error(span, "a path check expects the list of hops")
-                .help("as in `[192.168.15.5, 8.8.8.8]`, the target last");
+                .error(span, format!("a path of {} hops", hops.len()))
+                .help("write 1 to 30 addresses, the target last");
             return None;
         }
-        None => {
-            let span = written.path.as_ref().map(|t| t.span).unwrap_or_default();
-            problems
-                .error(span, "a path check needs the hops to expect")
-                .help("add `expect: [192.168.15.5, 8.8.8.8]`, the target last");
-            return None;
-        }
-    };
-    if !(1..=30).contains(&hops.len()) {
-        let span = written.expect.as_ref().map(|e| e.span).unwrap_or_default();
-        problems.error(span, format!("a path of {} hops", hops.len())).help("write 1 to 30 addresses, the target last");
-        return None;
-    }
-    Some(Path { to: to?, hops })
-}
-
-impl Path {
-    fn argv(&self) -> Vec<Vec<String>> {
-        (1..=self.hops.len())
-            .map(|ttl| strings(&["ping", "-n", "-c", "1", "-W", "1", "-t", &ttl.to_string(), &self.to.to_string()]))
-            .collect()
+        Some(Path { to: to?, hops })
     }
 
-    pub(super) fn probe(&self) -> Probe {
+    fn programs(&self) -> Vec<(String, Option<&'static str>)> {
+        vec![("ping".into(), Some("iputils-ping"))]
+    }
+
+    fn probe(&self) -> Probe {
         Probe::Commands { argv: self.argv(), timeout: Duration::from_secs(4) }
     }
 
-    pub(super) fn by_hand(&self) -> String {
+    fn by_hand(&self) -> String {
         format!(
             "sh -c 'for ttl in $(seq {}); do ping -n -c 1 -W 1 -t $ttl {} | sed -n 2p; done'",
             self.hops.len(),
@@ -62,11 +64,11 @@ impl Path {
         )
     }
 
-    pub(super) fn expected(&self) -> String {
+    fn expected(&self) -> String {
         self.hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → ")
     }
 
-    pub(super) fn judge(&self, seen: &Seen) -> Verdict {
+    fn judge(&self, seen: &Seen) -> Verdict {
         let Seen::Outputs(outputs) = seen else {
             return Verdict::of(false, "nothing");
         };
@@ -75,6 +77,14 @@ impl Path {
         let right = hops.len() == self.hops.len() && hops.iter().zip(&self.hops).all(|(h, w)| h.as_ref() == Some(w));
         Verdict::of(right, words)
             .meaning(Some("`*` is a hop that did not answer: routers limit how often they say `time exceeded`"))
+    }
+}
+
+impl Path {
+    fn argv(&self) -> Vec<Vec<String>> {
+        (1..=self.hops.len())
+            .map(|ttl| strings(&["ping", "-n", "-c", "1", "-W", "1", "-t", &ttl.to_string(), &self.to.to_string()]))
+            .collect()
     }
 }
 

@@ -4,12 +4,10 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{NO_ROUTE, Output, Probe, SILENCE, Seen, Target, Verdict, ip, shell_words, unexpected};
+use super::{CheckKind, NO_ROUTE, Output, Probe, SILENCE, Seen, Target, Verdict, ip, shell_words, unexpected};
 use crate::error::Problems;
 use crate::span::Sp;
 use crate::spec::{self, Expect};
-
-pub(super) const OPTIONS: &[&str] = &["size", "df", "count", "ttl", "source"];
 
 /// A ping.
 #[derive(Debug, Clone)]
@@ -30,34 +28,6 @@ enum Expected {
     Ttl(u32),
     Mtu(u32),
     Loss(f64, bool),
-}
-
-pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Ping> {
-    let to = ip(written.ping.as_ref()?, problems);
-    if let Some(size) = written.size.as_ref().filter(|s| s.value > 65_507) {
-        problems
-            .error(size.span, format!("size {size} is more than the 65507 bytes that fit a packet"))
-            .help("as in `1472`, which just fits an MTU of 1500");
-    }
-    for (what, value, range) in [("count", &written.count, 1..=1000), ("ttl", &written.ttl, 1..=255)] {
-        if let Some(value) = value {
-            in_range(what, value, range, problems);
-        }
-    }
-    let expect = expected(written, problems);
-    let count = match &expect {
-        Some(Expected::Loss(..)) => 20,
-        _ => 1,
-    };
-    Some(Ping {
-        to: to?,
-        size: written.size.as_ref().map(|s| s.value),
-        df: written.df.as_ref().is_some_and(|d| d.value),
-        count: written.count.as_ref().map_or(count, |c| c.value),
-        ttl: written.ttl.as_ref().map(|t| t.value),
-        source: written.source.as_ref().map(|s| s.value.clone()),
-        expect: expect?,
-    })
 }
 
 fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> {
@@ -116,39 +86,53 @@ fn in_range(what: &str, value: &Sp<u32>, range: RangeInclusive<u32>, problems: &
     good
 }
 
-impl Ping {
-    fn argv(&self) -> Vec<String> {
-        let mut argv =
-            vec!["ping".to_string(), "-n".into(), "-c".into(), self.count.to_string(), "-W".into(), "1".into()];
-        if self.count > 1 {
-            argv.extend(["-i".into(), "0.02".into()]);
+impl CheckKind for Ping {
+    const WORD: &'static str = "ping";
+    const OPTIONS: &'static [&'static str] = &["size", "df", "count", "ttl", "source"];
+    const EXPECTS: &'static [&'static str] = &["ttl", "mtu", "loss"];
+
+    fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
+        let to = ip(written.ping.as_ref()?, problems);
+        if let Some(size) = written.size.as_ref().filter(|s| s.value > 65_507) {
+            problems
+                .error(size.span, format!("size {size} is more than the 65507 bytes that fit a packet"))
+                .help("as in `1472`, which just fits an MTU of 1500");
         }
-        if let Some(size) = self.size {
-            argv.extend(["-s".into(), size.to_string()]);
+        for (what, value, range) in [("count", &written.count, 1..=1000), ("ttl", &written.ttl, 1..=255)] {
+            if let Some(value) = value {
+                in_range(what, value, range, problems);
+            }
         }
-        if self.df {
-            argv.extend(["-M".into(), "do".into()]);
-        }
-        if let Some(ttl) = self.ttl {
-            argv.extend(["-t".into(), ttl.to_string()]);
-        }
-        if let Some(source) = &self.source {
-            argv.extend(["-I".into(), source.clone()]);
-        }
-        argv.push(self.to.to_string());
-        argv
+        let expect = expected(written, problems);
+        let count = match &expect {
+            Some(Expected::Loss(..)) => 20,
+            _ => 1,
+        };
+        Some(Ping {
+            to: to?,
+            size: written.size.as_ref().map(|s| s.value),
+            df: written.df.as_ref().is_some_and(|d| d.value),
+            count: written.count.as_ref().map_or(count, |c| c.value),
+            ttl: written.ttl.as_ref().map(|t| t.value),
+            source: written.source.as_ref().map(|s| s.value.clone()),
+            expect: expect?,
+        })
     }
 
-    pub(super) fn probe(&self) -> Probe {
+    fn programs(&self) -> Vec<(String, Option<&'static str>)> {
+        vec![("ping".into(), Some("iputils-ping"))]
+    }
+
+    fn probe(&self) -> Probe {
         let timeout = Duration::from_millis(4000 + u64::from(self.count) * 25);
         Probe::Commands { argv: vec![self.argv()], timeout }
     }
 
-    pub(super) fn by_hand(&self) -> String {
+    fn by_hand(&self) -> String {
         shell_words(&self.argv())
     }
 
-    pub(super) fn expected(&self) -> String {
+    fn expected(&self) -> String {
         match self.expect {
             Expected::Ok => "an answer".into(),
             Expected::Blocked => "no answer".into(),
@@ -159,7 +143,7 @@ impl Ping {
         }
     }
 
-    pub(super) fn judge(&self, seen: &Seen) -> Verdict {
+    fn judge(&self, seen: &Seen) -> Verdict {
         let output = seen.first();
         let answered = output.code == Some(0);
         let text = format!("{}\n{}", output.stdout, output.stderr);
@@ -195,22 +179,46 @@ impl Ping {
         }
     }
 
-    fn target(&self) -> Target {
-        Target { ip: Some(self.to), key: format!("icmp {} {}", self.to, self.size.unwrap_or(0)) }
-    }
-
-    pub(super) fn blocked_target(&self) -> Option<Target> {
+    fn blocked_target(&self) -> Option<Target> {
         // A ping that is too large is blocked by its size: the same address with a small one is the witness.
         (self.expect == Expected::Blocked).then(|| Target { key: format!("icmp {} 0", self.to), ..self.target() })
     }
 
-    pub(super) fn reached_target(&self) -> Option<Target> {
+    fn reached_target(&self) -> Option<Target> {
         matches!(self.expect, Expected::Ok | Expected::Ttl(_))
             .then(|| Target { key: format!("icmp {} 0", self.to), ..self.target() })
     }
 
-    pub(super) fn as_witness(&self) -> Ping {
-        Ping { expect: Expected::Ok, size: None, df: false, ttl: None, source: None, count: 1, ..self.clone() }
+    fn as_witness(&self) -> Option<Self> {
+        Some(Ping { expect: Expected::Ok, size: None, df: false, ttl: None, source: None, count: 1, ..self.clone() })
+    }
+}
+
+impl Ping {
+    fn argv(&self) -> Vec<String> {
+        let mut argv =
+            vec!["ping".to_string(), "-n".into(), "-c".into(), self.count.to_string(), "-W".into(), "1".into()];
+        if self.count > 1 {
+            argv.extend(["-i".into(), "0.02".into()]);
+        }
+        if let Some(size) = self.size {
+            argv.extend(["-s".into(), size.to_string()]);
+        }
+        if self.df {
+            argv.extend(["-M".into(), "do".into()]);
+        }
+        if let Some(ttl) = self.ttl {
+            argv.extend(["-t".into(), ttl.to_string()]);
+        }
+        if let Some(source) = &self.source {
+            argv.extend(["-I".into(), source.clone()]);
+        }
+        argv.push(self.to.to_string());
+        argv
+    }
+
+    fn target(&self) -> Target {
+        Target { ip: Some(self.to), key: format!("icmp {} {}", self.to, self.size.unwrap_or(0)) }
     }
 }
 

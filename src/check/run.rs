@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Probe, Seen, Verdict, first_line, shell_words, unexpected};
+use super::{CheckKind, Probe, Seen, Verdict, first_line, shell_words, unexpected};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -14,42 +14,45 @@ pub struct Run {
     stdout: Option<String>,
 }
 
-pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Run> {
-    let argv: Vec<String> = written.run.as_ref()?.iter().map(|w| w.value.clone()).collect();
-    if argv.first().is_none_or(String::is_empty) {
-        let span = written.run.iter().flatten().next().or(written.from.as_ref()).or(written.on.as_ref());
-        problems
-            .error(span.map(|t| t.span).unwrap_or_default(), "`run` has no program")
-            .help("as in `run: [ip, route]`");
-        return None;
-    }
-    let (exit, stdout) = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
-        None => (0, None),
-        Some((Expect::Properties(p), _)) => {
-            (p.exit.as_ref().map_or(0, |e| e.value), p.stdout.as_ref().map(|s| s.value.clone()))
-        }
-        Some((Expect::Word(_) | Expect::List(_), _)) => {
-            unexpected(written.expect.as_ref()?, &[], "expect `{exit: 0, stdout: TEXT}`", problems);
+impl CheckKind for Run {
+    const WORD: &'static str = "run";
+    const EXPECTS: &'static [&'static str] = &["exit", "stdout"];
+
+    fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
+        let argv: Vec<String> = written.run.as_ref()?.iter().map(|w| w.value.clone()).collect();
+        if argv.first().is_none_or(String::is_empty) {
+            let span = written.run.iter().flatten().next().or(written.from.as_ref()).or(written.on.as_ref());
+            problems
+                .error(span.map(|t| t.span).unwrap_or_default(), "`run` has no program")
+                .help("as in `run: [ip, route]`");
             return None;
         }
-    };
-    Some(Run { argv, exit, stdout })
-}
+        let (exit, stdout) = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
+            None => (0, None),
+            Some((Expect::Properties(p), _)) => {
+                (p.exit.as_ref().map_or(0, |e| e.value), p.stdout.as_ref().map(|s| s.value.clone()))
+            }
+            Some((Expect::Word(_) | Expect::List(_), _)) => {
+                unexpected(written.expect.as_ref()?, &[], "expect `{exit: 0, stdout: TEXT}`", problems);
+                return None;
+            }
+        };
+        Some(Run { argv, exit, stdout })
+    }
 
-impl Run {
-    pub(super) fn programs(&self) -> Vec<(String, Option<&'static str>)> {
+    fn programs(&self) -> Vec<(String, Option<&'static str>)> {
         vec![(self.argv[0].clone(), None)]
     }
 
-    pub(super) fn probe(&self) -> Probe {
+    fn probe(&self) -> Probe {
         Probe::Commands { argv: vec![self.argv.clone()], timeout: Duration::from_secs(10) }
     }
 
-    pub(super) fn by_hand(&self) -> String {
+    fn by_hand(&self) -> String {
         shell_words(&self.argv)
     }
 
-    pub(super) fn expected(&self) -> String {
+    fn expected(&self) -> String {
         let mut words = format!("exit code {}", self.exit);
         if let Some(text) = &self.stdout {
             words.push_str(&format!(" and output with `{text}`"));
@@ -57,7 +60,7 @@ impl Run {
         words
     }
 
-    pub(super) fn judge(&self, seen: &Seen) -> Verdict {
+    fn judge(&self, seen: &Seen) -> Verdict {
         let output = seen.first();
         let code = output.code.map_or("no exit code".into(), |c| format!("exit code {c}"));
         let said = first_line(&format!("{}{}", output.stdout, output.stderr));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Probe, Reach, Seen, Target, Verdict, expect_word, socket_address};
+use super::{CheckKind, Probe, Reach, Seen, Target, Verdict, expect_word, socket_address};
 use crate::error::Problems;
 use crate::spec;
 
@@ -14,19 +14,21 @@ pub struct Udp {
     expect: Reach,
 }
 
-pub(super) fn read(written: &spec::Check, problems: &mut Problems) -> Option<Udp> {
-    let words = [("open", Reach::Open), ("refused", Reach::Refused), ("blocked", Reach::Blocked)];
-    let expect = expect_word(written, &words, Reach::Open, problems);
-    let to = socket_address(written.udp.as_ref()?, problems)?;
-    Some(Udp { to, expect: expect? })
-}
+impl CheckKind for Udp {
+    const WORD: &'static str = "udp";
 
-impl Udp {
-    pub(super) fn probe(&self) -> Probe {
+    fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
+        let words = [("open", Reach::Open), ("refused", Reach::Refused), ("blocked", Reach::Blocked)];
+        let expect = expect_word(written, &words, Reach::Open, problems);
+        let to = socket_address(written.udp.as_ref()?, problems)?;
+        Some(Udp { to, expect: expect? })
+    }
+
+    fn probe(&self) -> Probe {
         Probe::Echo { to: self.to, timeout: Duration::from_secs(1) }
     }
 
-    pub(super) fn by_hand(&self) -> String {
+    fn by_hand(&self) -> String {
         format!(
             "timeout 2 bash -c 'exec 3<>/dev/udp/{}/{}; echo netlab >&3; head -1 <&3'",
             self.to.ip(),
@@ -34,27 +36,29 @@ impl Udp {
         )
     }
 
-    pub(super) fn expected(&self) -> String {
+    fn expected(&self) -> String {
         self.expect.expected("an echo")
     }
 
-    pub(super) fn judge(&self, seen: &Seen) -> Verdict {
+    fn judge(&self, seen: &Seen) -> Verdict {
         self.expect.judge(seen.socket())
     }
 
-    fn target(&self) -> Target {
-        Target { ip: Some(self.to.ip()), key: format!("udp {}", self.to) }
-    }
-
-    pub(super) fn blocked_target(&self) -> Option<Target> {
+    fn blocked_target(&self) -> Option<Target> {
         (self.expect == Reach::Blocked).then(|| self.target())
     }
 
-    pub(super) fn reached_target(&self) -> Option<Target> {
+    fn reached_target(&self) -> Option<Target> {
         (self.expect == Reach::Open).then(|| self.target())
     }
 
-    pub(super) fn as_witness(&self) -> Udp {
-        Udp { expect: Reach::Open, ..self.clone() }
+    fn as_witness(&self) -> Option<Self> {
+        Some(Udp { expect: Reach::Open, ..self.clone() })
+    }
+}
+
+impl Udp {
+    fn target(&self) -> Target {
+        Target { ip: Some(self.to.ip()), key: format!("udp {}", self.to) }
     }
 }

@@ -1,0 +1,154 @@
+//! What a check tries, what came back, and what it comes to.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// What to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Run these commands in the node, all at once; each gets `timeout` at most.
+    Commands {
+        /// The programs and their arguments.
+        argv: Vec<Vec<String>>,
+        /// Kill them after this.
+        timeout: Duration,
+    },
+    /// Open a TCP connection from the node.
+    Connect {
+        /// To where.
+        to: SocketAddr,
+        /// Give up after this.
+        timeout: Duration,
+    },
+    /// Send a datagram from the node and wait for it to come back.
+    Echo {
+        /// To where.
+        to: SocketAddr,
+        /// Give up after this.
+        timeout: Duration,
+    },
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// What the commands printed, in their order.
+    Outputs(Vec<Output>),
+    /// What the socket said.
+    Socket(SocketSeen),
+}
+
+/// What a command printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// What a socket said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketSeen {
+    /// Connected, or echoed.
+    Open,
+    /// An active no: RST, or ICMP port unreachable.
+    Refused,
+    /// Nothing in time.
+    Silent,
+    /// This node has no way there, or a router said so.
+    Unreachable,
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it holds.
+    pub holds: bool,
+    /// What was seen, in one line.
+    pub seen: String,
+    /// What that usually means, in one line; for failures.
+    pub meaning: Option<String>,
+}
+
+impl Verdict {
+    pub(super) fn of(holds: bool, seen: impl Into<String>) -> Verdict {
+        Verdict { holds, seen: seen.into(), meaning: None }
+    }
+    pub(super) fn meaning(mut self, meaning: Option<&str>) -> Verdict {
+        if !self.holds {
+            self.meaning = meaning.map(str::to_string);
+        }
+        self
+    }
+}
+
+impl Seen {
+    pub(super) fn first(&self) -> Output {
+        match self {
+            Seen::Outputs(outputs) => outputs.first().cloned().unwrap_or_default(),
+            Seen::Socket(_) => Output::default(),
+        }
+    }
+    pub(super) fn socket(&self) -> SocketSeen {
+        match self {
+            Seen::Socket(seen) => *seen,
+            Seen::Outputs(_) => SocketSeen::Silent,
+        }
+    }
+}
+
+/// What a check talks to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The address, when it is one and not a name.
+    pub ip: Option<IpAddr>,
+    /// Protocol, address, port: equal for checks that reach the same thing.
+    pub key: String,
+}
+
+/// How a check that opens something should end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It answers.
+    Open,
+    /// It says no at once.
+    Refused,
+    /// Nothing comes back.
+    Blocked,
+}
+
+impl Reach {
+    pub(super) fn expected(self, open: &str) -> String {
+        match self {
+            Reach::Open => open.to_string(),
+            Reach::Refused => "refused at once".into(),
+            Reach::Blocked => "blocked: no answer".into(),
+        }
+    }
+
+    pub(super) fn judge(self, seen: SocketSeen) -> Verdict {
+        let (words, meaning) = match seen {
+            SocketSeen::Open => ("answered", Some("something lets it through that should not")),
+            SocketSeen::Refused => {
+                ("refused", Some("the address answers, but nothing listens on that port (or a firewall rejects)"))
+            }
+            SocketSeen::Silent => ("no answer", Some(SILENCE)),
+            SocketSeen::Unreachable => ("unreachable", Some(NO_ROUTE)),
+        };
+        let holds = match self {
+            Reach::Open => seen == SocketSeen::Open,
+            Reach::Refused => seen == SocketSeen::Refused,
+            Reach::Blocked => matches!(seen, SocketSeen::Silent | SocketSeen::Unreachable),
+        };
+        Verdict::of(holds, words).meaning(meaning)
+    }
+}
+
+/// What silence usually means.
+pub(super) const SILENCE: &str =
+    "the request or its answer is lost on the way: a missing route back, a firewall, forwarding switched off";
+/// What "network is unreachable" means.
+pub(super) const NO_ROUTE: &str = "there is no route to it (`ip route get ADDRESS` says the same)";

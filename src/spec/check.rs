@@ -1,0 +1,188 @@
+//! What a check of the lab file says.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+
+use super::Text;
+use crate::span::{Sp, Span};
+
+/// An entry that may have been written.
+trait Entry {
+    fn place(&self) -> Option<Span>;
+}
+
+impl<T> Entry for Option<Sp<T>> {
+    fn place(&self) -> Option<Span> {
+        self.as_ref().map(|value| value.span)
+    }
+}
+
+impl Entry for Vec<Text> {
+    fn place(&self) -> Option<Span> {
+        self.first().map(|text| text.span)
+    }
+}
+
+/// An empty list was written all the same.
+impl Entry for Option<Vec<Text>> {
+    fn place(&self) -> Option<Span> {
+        self.as_ref().map(|list| list.place().unwrap_or_default())
+    }
+}
+
+/// A section whose entries can be listed: each kind of check takes some of them.
+macro_rules! entries {
+    ($(#[$about:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $entry:ident: $type:ty),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+        pub struct $name {
+            $($(#[$doc])* pub $entry: $type),+
+        }
+
+        impl $name {
+            /// The entries that were written, each as the lab file calls it.
+            pub fn written(&self) -> Vec<(String, Span)> {
+                let word = |entry: &str| entry.trim_start_matches("r#").replace('_', "-");
+                [$((word(stringify!($entry)), self.$entry.place())),+]
+                    .into_iter()
+                    .filter_map(|(word, span)| Some((word, span?)))
+                    .collect()
+            }
+        }
+    };
+}
+
+entries! {
+    /// One check: exactly one of the kinds (`ping`, `curl`, `tcp`, …) and what to expect.
+    pub struct Check {
+        /// What it shows; made from its words if not said.
+        pub name: Option<Text>,
+        /// The node that it runs in.
+        pub from: Option<Text>,
+        /// The node that it looks at (the same as `from`, for checks that only look).
+        pub on: Option<Text>,
+        /// What must be seen; depends on the kind.
+        pub expect: Option<Sp<Expect>>,
+        /// How long it may take until it holds: `5s`.
+        pub within: Option<Text>,
+        /// What to look at when it fails.
+        pub hint: Option<Text>,
+
+        /// An address that must answer to ping.
+        pub ping: Option<Text>,
+        /// A URL that must answer.
+        pub curl: Option<Text>,
+        /// `ADDRESS:PORT` that must accept a TCP connection.
+        pub tcp: Option<Text>,
+        /// `ADDRESS:PORT` that must echo a UDP datagram.
+        pub udp: Option<Text>,
+        /// A name to look up.
+        pub dns: Option<Text>,
+        /// An address: which way would the kernel send a packet there?
+        pub route: Option<Text>,
+        /// Lines that `ip -br addr`, `ip route`, `ip rule`, `ip neigh`, `bridge link`, `iptables-save` of the node must show.
+        pub has: Option<Vec<Text>>,
+        /// An address: the hops on the way there.
+        pub path: Option<Text>,
+        /// A command and its arguments; no shell reads them.
+        pub run: Option<Vec<Text>>,
+
+        /// ping: data bytes per packet.
+        pub size: Option<Sp<u32>>,
+        /// ping: forbid fragmentation.
+        pub df: Option<Sp<bool>>,
+        /// ping: how many packets.
+        pub count: Option<Sp<u32>>,
+        /// ping: time to live of the packets sent.
+        pub ttl: Option<Sp<u32>>,
+        /// ping, curl, route: source address or interface.
+        pub source: Option<Text>,
+        /// curl: request method.
+        pub method: Option<Text>,
+        /// curl: `Host` header.
+        pub host: Option<Text>,
+        /// curl: further header lines.
+        pub header: Vec<Text>,
+        /// curl: `HOST:PORT:ADDRESS`, instead of a look-up.
+        pub resolve: Option<Text>,
+        /// dns: ask this server.
+        pub server: Option<Text>,
+        /// dns: record type.
+        pub r#type: Option<Text>,
+        /// route: firewall mark of the packet.
+        pub mark: Option<Text>,
+    }
+}
+
+/// What a check expects: a word, a list, or several properties.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    /// `ok`, `blocked`, `refused`, …
+    Word(String),
+    /// Addresses, names.
+    List(Vec<Text>),
+    /// Properties that must all hold.
+    Properties(Box<Properties>),
+}
+
+entries! {
+    /// Properties that a check can ask for.
+    pub struct Properties {
+        /// curl: the HTTP status.
+        pub status: Option<Sp<u16>>,
+        /// curl: text that the answer must hold.
+        pub body: Option<Text>,
+        /// curl: the client address that the server saw (netlab's own responder says it).
+        pub server_saw: Option<Text>,
+        /// ping: time to live of the answers.
+        pub ttl: Option<Sp<u32>>,
+        /// ping: packets lost, as `0%` or `<50%`.
+        pub loss: Option<Text>,
+        /// ping: the MTU that a router on the way reports.
+        pub mtu: Option<Sp<u32>>,
+        /// run: exit code.
+        pub exit: Option<Sp<u8>>,
+        /// run: text that standard output must hold.
+        pub stdout: Option<Text>,
+    }
+}
+
+impl<'de> Deserialize<'de> for Expect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Expect;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a word such as `ok` or `blocked`, a list, or properties")
+            }
+            fn visit_str<E>(self, word: &str) -> Result<Expect, E> {
+                Ok(Expect::Word(word.to_string()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Expect, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(Expect::List(list))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Expect, A::Error> {
+                Properties::deserialize(MapAccessDeserializer::new(map)).map(|p| Expect::Properties(Box::new(p)))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl JsonSchema for Expect {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Expect".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let properties = generator.subschema_for::<Properties>();
+        schemars::json_schema!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, properties]
+        })
+    }
+}
