@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::running;
 use crate::error::{Error, Result};
 use crate::ip::Family;
-use crate::kernel::{Linux, firewall, machine, netns};
+use crate::kernel::{Linux, firewall, ipset, machine, netns};
 use crate::link::Kind;
 use crate::plan::{Op, Plan};
 use crate::topology::{Program, Topology};
@@ -61,6 +61,7 @@ fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
                     need("nft", None, by);
                 }
             }
+            Op::LoadSets { at, .. } => need("ipset", None, format!("{} ({})", at.node, topology.source.at(step.from))),
             Op::StartService { at, name, service } => {
                 if let Program::Run(argv) = &service.program {
                     need(&argv[0], None, format!("service {name} of {} ({})", at.node, topology.source.at(step.from)));
@@ -211,6 +212,18 @@ fn on_host(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
                     .place(&topology.source, address.span, "")
                     .help("give the lab another network, or leave out --on-host"));
                 }
+            }
+        }
+        let sets = if node.ipsets.is_empty() { Ok(BTreeMap::new()) } else { ipset::shown() };
+        let sets = sets.map_err(|r| Error::machine("cannot read this machine's ipsets").cause(r))?;
+        for set in &node.ipsets {
+            if sets.contains_key(set.name.as_str()) {
+                return Err(Error::conflict(format!(
+                    "this machine already has an ipset `{}`; not touching it",
+                    set.name
+                ))
+                .place(&topology.source, set.span, "")
+                .help("rename the lab's set, or leave out --on-host"));
             }
         }
         for route in &node.routes {

@@ -61,6 +61,13 @@ pub fn repair(running: &Running, say: &mut dyn FnMut(Event<'_>)) -> Result<Repai
             again(&mut kernel, plan, n, &mut journal).map_err(|refusal| refused(step, source, &refusal))?;
         }
     }
+    for drift in found.iter().filter(|d| d.change == Change::Extra && matches!(d.item, Item::Set(_))) {
+        if let Some(at) = plan.nodes.iter().find(|at| *at.node == *drift.node) {
+            kernel
+                .remove_extra(at, &drift.item)
+                .map_err(|r| Error::machine(format!("{}: cannot mend: {drift}", drift.node)).cause(r))?;
+        }
+    }
     kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], source, &refusal))?;
     actual = kernel.observe(plan).map_err(cannot_read)?;
     let still = diff(&expected, &actual);
@@ -120,6 +127,14 @@ fn undo_by_hand(kernel: &mut Linux, plan: &Plan, drift: &Drift) -> Result<(), Re
     match (&drift.change, &drift.item) {
         (Change::Extra, Item::Firewall(family, _)) if !loads_rules(plan, at, *family) => {
             kernel.flush_firewall(at, *family)
+        }
+        // Rules that were added by hand may still speak of it.
+        (Change::Extra, Item::Set(_)) => Ok(()),
+        (Change::Changed { .. }, Item::Set(_)) => {
+            // A set that rules speak of cannot be made anew: they are loaded again after it.
+            kernel.flush_firewall(at, Family::V4)?;
+            kernel.flush_firewall(at, Family::V6)?;
+            kernel.remove_extra(at, &drift.item)
         }
         (Change::Extra, item) => kernel.remove_extra(at, item),
         (Change::Changed { expected, .. }, Item::Property(dev, property)) => match property.as_str() {

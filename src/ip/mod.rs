@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod fdb;
+pub mod ipset;
 pub mod iptables;
 pub mod mac;
 pub mod neighbor;
@@ -14,6 +15,7 @@ mod words;
 
 pub use address::Address;
 pub use fdb::Fdb;
+pub use ipset::IpSet;
 pub use mac::Mac;
 pub use neighbor::Neighbor;
 pub use route::Route;

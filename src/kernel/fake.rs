@@ -107,6 +107,10 @@ impl Kernel for Fake {
                 let value = self.sysctls.get(path).cloned();
                 Some(Before::Sysctls(value.map(|v| (path.clone(), v)).into_iter().collect()))
             }
+            Op::LoadSets { at: At { netns: None, .. }, .. } => {
+                let sets = self.machine.iter().filter_map(|t| t.strip_prefix("ipset "));
+                Some(Before::Sets(sets.map(str::to_string).collect()))
+            }
             Op::LoadRules { at: At { netns: None, .. }, .. } => Some(Before::Firewall { chains: Vec::new() }),
             _ => None,
         })
@@ -140,6 +144,11 @@ impl Kernel for Fake {
             Op::AddLink { at, link } => {
                 let mac = link.mac.map(|m| m.to_string()).unwrap_or_default();
                 self.add(at, format!("link {} {mac} group {}", link.name, plan.group))?;
+            }
+            Op::LoadSets { at, sets } => {
+                for set in sets {
+                    self.add(at, format!("ipset {}", set.name))?;
+                }
             }
             Op::LoadRules { at, lines, .. } => {
                 for line in lines {
@@ -184,6 +193,9 @@ impl Kernel for Fake {
                 for line in lines {
                     self.machine.remove(&format!("rule {line}"));
                 }
+            }
+            Undo::DestroySet { name } => {
+                self.machine.remove(&format!("ipset {name}"));
             }
             Undo::DeleteRoute { route } => {
                 self.machine.remove(&format!("route {route}"));

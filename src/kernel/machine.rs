@@ -40,6 +40,7 @@ pub fn package(program: &str) -> Option<&'static str> {
         ("iptables-restore", "iptables"),
         ("iptables-save", "iptables"),
         ("ip6tables-restore", "iptables"),
+        ("ipset", "ipset"),
         ("nft", "nftables"),
         ("ip", "iproute2"),
         ("bridge", "iproute2"),

@@ -8,6 +8,7 @@
 pub mod diver;
 pub mod fake;
 pub mod firewall;
+pub mod ipset;
 mod linux;
 pub mod machine;
 mod messages;

@@ -242,6 +242,8 @@ pub struct View {
     pub rules: Vec<String>,
     /// Neighbours that the kernel knows.
     pub neighbors: Vec<String>,
+    /// Sets of addresses, with what is in them.
+    pub ipsets: Vec<String>,
     /// Firewall lines.
     pub firewall: Vec<String>,
     /// Programs inside.

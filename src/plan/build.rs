@@ -193,6 +193,10 @@ impl Steps {
     }
 
     fn firewall(&mut self, at: &At, node: &Node, mark: &str) {
+        if let Some(first) = node.ipsets.first() {
+            let sets = node.ipsets.iter().map(|s| s.value.clone()).collect();
+            self.add(Op::LoadSets { at: at.clone(), sets }, first.span);
+        }
         for (family, lines) in [(Family::V4, &node.iptables), (Family::V6, &node.ip6tables)] {
             let Some(first) = lines.first() else { continue };
             let plain = lines.iter().map(|l| l.value.clone());

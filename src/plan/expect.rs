@@ -4,7 +4,7 @@ use super::{At, Op, Plan};
 use crate::ip::route::Proto;
 use crate::link::Kind;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, State};
+use crate::state::{LinkState, NodeState, SetState, State};
 
 /// The picture that the kernel should then show.
 pub fn expect(plan: &Plan) -> State {
@@ -89,6 +89,12 @@ fn paint(state: &mut State, op: &Op) {
         }
         Op::AddFdb { fdb, .. } => {
             node.fdb.insert(fdb.to_string());
+        }
+        Op::LoadSets { sets, .. } => {
+            for set in sets {
+                let made = SetState { kind: set.words(), members: set.members.clone() };
+                node.ipsets.insert(set.name.to_string(), made);
+            }
         }
         Op::LoadRules { family, lines, .. } => {
             let shown = lines.iter().map(|l| format!("-t {} {}", l.table, l.spec("-A")));

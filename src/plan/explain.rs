@@ -4,7 +4,7 @@
 //! printed script runs in an empty machine, and what the kernel then has must equal what `netlab up` made.
 
 use super::{At, Op, Phase, Plan};
-use crate::ip::{Family, iptables, shell_quote};
+use crate::ip::{Family, IpSet, iptables, shell_quote};
 use crate::link::veth;
 use crate::topology::{Program, Service};
 
@@ -95,10 +95,17 @@ fn commands(op: &Op) -> Vec<String> {
             let verb = if fdb.is_flood() { "append" } else { "add" };
             vec![format!("{bridge} fdb {verb} {fdb}")]
         }
+        Op::LoadSets { at, sets } => sets.iter().flat_map(|set| ipset(at, set)).collect(),
         Op::LoadRules { at, family, lines } => lines.iter().map(|line| firewall(at, *family, line)).collect(),
         Op::WriteFile { at, name, content } => write_file(at, name, content),
         Op::StartService { at, service, .. } => start(at, service),
     }
+}
+
+fn ipset(at: &At, set: &IpSet) -> Vec<String> {
+    let mut lines = vec![format!("{}ipset create {} {}", inside(at), set.name, set.words())];
+    lines.extend(set.members.iter().map(|member| format!("{}ipset add {} {member}", inside(at), set.name)));
+    lines
 }
 
 fn firewall(at: &At, family: Family, line: &iptables::Line) -> String {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ip::iptables::Line;
-use crate::ip::{Address, Family, Fdb, Neighbor, Route, Rule};
+use crate::ip::{Address, Family, Fdb, IpSet, Neighbor, Route, Rule};
 use crate::link::{NewLink, veth};
 use crate::name::{IfName, NodeName};
 use crate::topology::Service;
@@ -56,6 +56,8 @@ pub enum Op {
     AddNeighbor { at: At, neighbor: Neighbor },
     /// Say which end of a tunnel a MAC is behind.
     AddFdb { at: At, fdb: Fdb },
+    /// Make the sets of addresses that firewall lines speak of.
+    LoadSets { at: At, sets: Vec<IpSet> },
     /// Load firewall lines, all or none.
     LoadRules { at: At, family: Family, lines: Vec<Line> },
     /// Write a file that programs in the node see below `/etc` (`/etc/netns/NAME/…` outside).
@@ -114,6 +116,7 @@ impl Op {
             | Op::AddRule { at, .. }
             | Op::AddNeighbor { at, .. }
             | Op::AddFdb { at, .. }
+            | Op::LoadSets { at, .. }
             | Op::LoadRules { at, .. }
             | Op::WriteFile { at, .. }
             | Op::StartService { at, .. } => at,
@@ -129,7 +132,7 @@ impl Op {
             Op::AddVeth { .. } | Op::AddLink { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } => Phase::Links,
             Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
             Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } | Op::AddFdb { .. } => Phase::Routing,
-            Op::LoadRules { .. } => Phase::Firewall,
+            Op::LoadSets { .. } | Op::LoadRules { .. } => Phase::Firewall,
             Op::WriteFile { .. } | Op::StartService { .. } => Phase::Services,
         }
     }
@@ -159,6 +162,10 @@ impl Op {
             Op::AddRule { at, rule } => format!("add rule `{rule}` to {}", on(at)),
             Op::AddNeighbor { at, neighbor } => format!("add neighbour `{neighbor}` to {}", on(at)),
             Op::AddFdb { at, fdb } => format!("add forwarding entry `{fdb}` to {}", on(at)),
+            Op::LoadSets { at, sets } => {
+                let names: Vec<String> = sets.iter().map(|s| format!("`{}`", s.name)).collect();
+                format!("make the {} {} on {}", crate::error::plural(sets.len(), "ipset"), names.join(", "), on(at))
+            }
             Op::LoadRules { at, family, lines } => {
                 let n = lines.len();
                 format!("load {n} {} firewall {} on {}", family.name(), crate::error::plural(n, "line"), on(at))

@@ -46,6 +46,10 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
         Op::AddRule { rule, .. } => node.rules.contains(&rule.to_string()),
         Op::AddNeighbor { neighbor, .. } => node.neighbors.contains(&neighbor.to_string()),
         Op::AddFdb { fdb, .. } => node.fdb.contains(&fdb.to_string()),
+        Op::LoadSets { sets, .. } => sets.iter().all(|set| {
+            let found = node.ipsets.get(set.name.as_str());
+            found.is_some_and(|s| s.kind == set.words() && s.members.is_superset(&set.members))
+        }),
         Op::LoadRules { family, .. } => firewall(want, node, *family),
         Op::StartService { name, .. } => node.services.get(name) == Some(&true),
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{At, Op, Plan};
+use crate::ip::ipset::Name;
 use crate::ip::iptables::{Line, Verb};
 use crate::ip::{Address, Family, Mac, Neighbor, Route, Rule};
 use crate::name::IfName;
@@ -43,6 +44,8 @@ pub enum Before {
         /// Their names.
         chains: Vec<String>,
     },
+    /// The machine's own sets of addresses: their names.
+    Sets(Vec<String>),
 }
 
 /// What a step came to.
@@ -98,6 +101,8 @@ pub enum Undo {
     EndMarked { mark: String, process: Option<Process> },
     /// Take rules off the machine, and the tables that were not there before.
     DeleteRules { family: Family, lines: Vec<Line>, chains_before: Option<Vec<String>> },
+    /// Take a set of addresses off the machine.
+    DestroySet { name: Name },
     /// Take a route off the machine.
     DeleteRoute { route: Route },
     /// Take a policy rule off the machine.
@@ -135,6 +140,8 @@ pub fn undo<'o>(plan: &Plan, outcome: impl Fn(usize) -> &'o Outcome) -> Vec<Undo
     }
     list.extend(touched.iter().rev().filter_map(|(op, o)| machine_process(op, o, plan)));
     list.extend(touched.iter().rev().filter_map(|(op, o)| machine_rules(op, o)));
+    // A set that a rule speaks of cannot go.
+    list.extend(touched.iter().rev().flat_map(|(op, o)| machine_sets(op, o)));
     list.extend(touched.iter().rev().filter_map(|(op, _)| machine_routing(op)));
     list.extend(touched.iter().rev().filter_map(|(op, o)| machine_sysctl(op, o)));
     let macs: Vec<Mac> = touched.iter().flat_map(|(op, _)| macs(op)).collect();
@@ -200,6 +207,17 @@ fn machine_rules(op: &Op, outcome: &Outcome) -> Option<Undo> {
     Some(Undo::DeleteRules { family: *family, lines, chains_before })
 }
 
+/// A set has no mark of its own: ours are those that were not there before.
+fn machine_sets(op: &Op, outcome: &Outcome) -> Vec<Undo> {
+    match (op, outcome.before()) {
+        (Op::LoadSets { at, sets }, Some(Before::Sets(before))) if on_machine(at) => {
+            let ours = sets.iter().filter(|set| !before.iter().any(|b| b == set.name.as_str()));
+            ours.map(|set| Undo::DestroySet { name: set.name.clone() }).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn machine_routing(op: &Op) -> Option<Undo> {
     if !on_machine(op.at()) {
         return None;
@@ -217,6 +235,7 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         | Op::SetMtu { .. }
         | Op::SetUp { .. }
         | Op::AddFdb { .. }
+        | Op::LoadSets { .. }
         | Op::LoadRules { .. }
         | Op::WriteFile { .. }
         | Op::StartService { .. } => None,
@@ -250,6 +269,7 @@ fn macs(op: &Op) -> Vec<Mac> {
         | Op::AddRule { .. }
         | Op::AddNeighbor { .. }
         | Op::AddFdb { .. }
+        | Op::LoadSets { .. }
         | Op::LoadRules { .. }
         | Op::WriteFile { .. }
         | Op::StartService { .. } => Vec::new(),

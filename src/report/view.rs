@@ -19,6 +19,7 @@ pub fn draw(views: &[NodeView]) -> String {
             ("routes", &view.routes),
             ("rules", &view.rules),
             ("neighbours", &view.neighbors),
+            ("ipsets", &view.ipsets),
             ("firewall", &view.firewall),
             ("programs", &view.programs),
         ];

@@ -124,6 +124,8 @@ pub struct Node {
     pub sysctls: IndexMap<Text, Text>,
     /// The everyday address translations.
     pub nat: Vec<Sp<Nat>>,
+    /// Sets of addresses for firewall lines (`-m set --match-set NAME src`), by name.
+    pub ipsets: IndexMap<Text, IpSet>,
     /// IPv4 firewall lines as `iptables-save` prints them: `-t filter -A FORWARD -i eth0 -j DROP`.
     pub iptables: Vec<Text>,
     /// IPv6 firewall lines.
@@ -199,6 +201,19 @@ pub struct Snat {
     pub out: Option<Text>,
     /// The new source address.
     pub to: Option<Text>,
+}
+
+/// A set of addresses, in the words of `ipset`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IpSet {
+    /// What an entry is: `hash:ip`, `hash:net`, `hash:ip,port`, …
+    #[serde(rename = "type")]
+    pub kind: Option<Text>,
+    /// `inet` (if not said) or `inet6`.
+    pub family: Option<Text>,
+    /// The entries: `10.0.0.1`, `10.0.0.0/8`, `10.0.0.1,tcp:80`.
+    pub members: Vec<Text>,
 }
 
 /// A program that runs in the node: netlab's own responder (`http`, `tcp`, `udp`), or any other (`run`).

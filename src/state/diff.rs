@@ -43,6 +43,10 @@ pub enum Item {
     Fdb(String),
     /// A kernel setting.
     Sysctl(String),
+    /// A set of addresses.
+    Set(String),
+    /// An entry of a set: set, entry.
+    Member(String, String),
     /// A firewall line of one family.
     Firewall(Family, String),
     /// A service.
@@ -78,6 +82,8 @@ impl fmt::Display for Drift {
             Item::Neighbor(neighbor) => format!("neighbour `{neighbor}`"),
             Item::Fdb(fdb) => format!("forwarding entry `{fdb}`"),
             Item::Sysctl(path) => path.replace('/', "."),
+            Item::Set(name) => format!("ipset {name}"),
+            Item::Member(set, member) => format!("{member} in ipset {set}"),
             Item::Firewall(Family::V4, line) => format!("iptables `{line}`"),
             Item::Firewall(Family::V6, line) => format!("ip6tables `{line}`"),
             Item::Service(name) => format!("service {name}"),
@@ -116,7 +122,8 @@ struct Differences<'a> {
 
 impl Differences<'_> {
     fn push(&mut self, item: Item, change: Change) {
-        if self.machine && change == Change::Extra {
+        // What is in the lab's own set is its business there too.
+        if self.machine && change == Change::Extra && !matches!(item, Item::Member(..)) {
             return;
         }
         self.list.push(Drift { node: self.node.to_string(), item, change });
@@ -157,6 +164,7 @@ impl Differences<'_> {
                 Some(actual) => self.value(Item::Sysctl(key.clone()), value, actual),
             }
         }
+        self.ipsets(want, have);
         for family in [Family::V4, Family::V6] {
             let none = Vec::new();
             let want = want.firewall.get(&family).unwrap_or(&none);
@@ -165,6 +173,20 @@ impl Differences<'_> {
         }
         for (name, _) in want.services.iter().filter(|(name, _)| have.services.get(*name) != Some(&true)) {
             self.push(Item::Service(name.clone()), Change::Missing);
+        }
+    }
+
+    fn ipsets(&mut self, want: &NodeState, have: &NodeState) {
+        for (name, set) in &want.ipsets {
+            let Some(actual) = have.ipsets.get(name) else {
+                self.push(Item::Set(name.clone()), Change::Missing);
+                continue;
+            };
+            self.value(Item::Set(name.clone()), &set.kind, &actual.kind);
+            self.set(&set.members, &actual.members, |m| Item::Member(name.clone(), m));
+        }
+        for name in have.ipsets.keys().filter(|n| !want.ipsets.contains_key(*n)) {
+            self.push(Item::Set(name.clone()), Change::Extra);
         }
     }
 

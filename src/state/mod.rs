@@ -37,6 +37,9 @@ pub struct NodeState {
     pub fdb: BTreeSet<String>,
     /// The kernel settings that the lab speaks of.
     pub sysctls: BTreeMap<String, String>,
+    /// Sets of addresses that firewall rules speak of.
+    #[serde(default)]
+    pub ipsets: BTreeMap<String, SetState>,
     /// Firewall rules as `iptables-save` prints them, table by table.
     pub firewall: BTreeMap<Family, Vec<String>>,
     /// Services: whether each runs.
@@ -44,6 +47,15 @@ pub struct NodeState {
     /// The node is the machine itself: what else is on it is none of our business.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub machine: bool,
+}
+
+/// One set of addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetState {
+    /// `hash:net family inet`.
+    pub kind: String,
+    /// The entries.
+    pub members: BTreeSet<String>,
 }
 
 /// One interface.

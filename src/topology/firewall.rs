@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::Node;
 use super::interfaces::{place_in, word};
+use super::{Node, ipsets};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::iptables::Line;
 use crate::ip::{Family, parse_ip, parse_net, parse_port, parse_socket};
@@ -18,14 +18,16 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, holes: &Holes, prob
             if family == Family::V4 { v4.push(line) } else { v6.push(line) }
         }
     }
-    v4.extend(lines(&written.iptables, Family::V4, node, problems));
-    v6.extend(lines(&written.ip6tables, Family::V6, node, problems));
+    v4.extend(lines(written, Family::V4, node, problems));
+    v6.extend(lines(written, Family::V6, node, problems));
     (node.iptables, node.ip6tables) = (v4, v6);
 }
 
-fn lines(written: &[Text], family: Family, node: &Node, problems: &mut Problems) -> Vec<Sp<Line>> {
-    let lines: Vec<Sp<Line>> = written.iter().filter_map(|text| word(text, text.parse::<Line>(), problems)).collect();
+fn lines(written: &spec::Node, family: Family, node: &Node, problems: &mut Problems) -> Vec<Sp<Line>> {
+    let texts = if family == Family::V4 { &written.iptables } else { &written.ip6tables };
+    let lines: Vec<Sp<Line>> = texts.iter().filter_map(|text| word(text, text.parse::<Line>(), problems)).collect();
     for line in &lines {
+        ipsets::named(line, family, written, node, problems);
         for flags in [["-i", "--in-interface"], ["-o", "--out-interface"]] {
             if let Some(name) = line.value_of(&flags) {
                 interface(name.trim_end_matches('+'), line.span, name.ends_with('+'), node, problems);

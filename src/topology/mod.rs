@@ -6,6 +6,7 @@
 mod devices;
 mod firewall;
 mod interfaces;
+mod ipsets;
 mod links;
 mod lint;
 mod names;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use resolve::{load, resolve};
 
 use crate::check::Check;
-use crate::ip::{Address, Fdb, Mac, Neighbor, Route, Rule, iptables};
+use crate::ip::{Address, Fdb, IpSet, Mac, Neighbor, Route, Rule, iptables};
 use crate::link::Kind;
 use crate::name::{IfName, LabName, NodeName};
 use crate::span::{Source, Sp, Span};
@@ -70,6 +71,8 @@ pub struct Node {
     pub fdb: Vec<Sp<Fdb>>,
     /// Kernel settings.
     pub sysctls: Vec<Sp<Sysctl>>,
+    /// Sets of addresses that firewall lines speak of.
+    pub ipsets: Vec<Sp<IpSet>>,
     /// IPv4 firewall lines.
     pub iptables: Vec<Sp<iptables::Line>>,
     /// IPv6 firewall lines.

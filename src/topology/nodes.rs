@@ -70,6 +70,7 @@ fn empty(host: bool, netns: String, span: Span) -> Node {
         neighbors: Vec::new(),
         fdb: Vec::new(),
         sysctls: Vec::new(),
+        ipsets: Vec::new(),
         iptables: Vec::new(),
         ip6tables: Vec::new(),
         services: IndexMap::new(),

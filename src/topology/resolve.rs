@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Topology, firewall, interfaces, links, lint, names, nodes, routing, services, sysctls};
+use super::{Topology, firewall, interfaces, ipsets, links, lint, names, nodes, routing, services, sysctls};
 use crate::check::{self, Check};
 use crate::error::{Problems, Result, did_you_mean};
 use crate::ip::parse_ip;
@@ -49,6 +49,7 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
         };
         routing::resolve(node_name, written, node, problems);
         sysctls::resolve(written, node, problems);
+        ipsets::resolve(written, node, &lab.holes, problems);
         firewall::resolve(written, node, &lab.holes, problems);
         services::resolve(written, node, &lab.holes, problems);
     }

@@ -86,6 +86,7 @@ fn node_of(host: &Host, node: &str) -> BTreeMap<&'static str, Value> {
         ("neighbours", lines("ip neigh show nud permanent")),
         ("firewall", lines("iptables-save")),
         ("firewall (IPv6)", lines("ip6tables-save")),
+        ("ipsets", ipsets(&inside("ipset save"))),
         ("policies", json!(inside("iptables-save").lines().filter_map(policy).collect::<Vec<_>>())),
         ("servers", lines("sh -c 'ss -Hltun | tr -s \" \" | cut -d\" \" -f1,5'")),
         ("files", lines(&format!("sh -c 'cd /etc/netns/{node} 2>/dev/null && grep -r . . || true'"))),
@@ -96,6 +97,13 @@ fn node_of(host: &Host, node: &str) -> BTreeMap<&'static str, Value> {
 /// All that can be read but what counts, what is random, and what follows from a link's age.
 const SETTINGS: &str =
     "sh -c 'grep -rs . /proc/sys/net | grep -v -e nf_conntrack_count -e fastopen_key -e stable_secret || true'";
+
+/// What `ipset save` prints, without the numbers that are random or grow.
+fn ipsets(save: &str) -> Value {
+    let mut lines: Vec<&str> = save.lines().map(|l| l.split(" hashsize ").next().unwrap()).collect();
+    lines.sort_unstable();
+    json!(lines)
+}
 
 /// `:FORWARD DROP [0:0]` without the counters.
 fn policy(line: &str) -> Option<String> {

@@ -1,13 +1,13 @@
 //! Reading back what nodes have.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 
 use super::Linux;
 use crate::ip::Family;
-use crate::kernel::{Refusal, firewall, netns, observe, process};
+use crate::kernel::{Refusal, firewall, ipset, netns, observe, process};
 use crate::plan::{At, Plan, expect};
-use crate::state::{NodeState, State};
+use crate::state::{NodeState, SetState, State};
 
 impl Linux {
     /// What of the machine's own network a lab could collide with.
@@ -33,12 +33,16 @@ impl Linux {
         let paths: Vec<String> = wanted.sysctls.keys().cloned().collect();
         let families: Vec<Family> = wanted.firewall.keys().copied().collect();
         let machine = wanted.machine;
-        let (sysctls, shown) = self.within(&at.netns, move || {
+        let has_sets = !wanted.ipsets.is_empty();
+        let (sysctls, shown, sets) = self.within(&at.netns, move || {
             // A learner may add a firewall where the lab has none, and empty one that it has.
             let shown = if machine { firewall::of(&families) } else { firewall::all_of(&families) };
-            (observe::sysctls(&paths), shown)
+            // A set that the lab does not know does nothing without a firewall line, and that would be seen.
+            let sets = if has_sets { ipset::shown() } else { Ok(BTreeMap::new()) };
+            (observe::sysctls(&paths), shown, sets)
         })?;
         state.sysctls = sysctls;
+        state.ipsets = sets?;
         // A kernel without IPv6 has it off all the same.
         for (path, value) in wanted.sysctls.iter().filter(|(p, _)| p.starts_with("net/ipv6/")) {
             state.sysctls.entry(path.clone()).or_insert_with(|| value.clone());
@@ -85,9 +89,14 @@ impl Linux {
         };
         let mut view = observe::view(self.socket(&at.netns)?)?;
         view.programs = inside.iter().map(|pid| format!("{pid} {}", process::title(*pid))).collect();
-        view.firewall = self.within(&at.netns, || {
+        (view.firewall, view.ipsets) = self.within(&at.netns, || {
             let families = [Family::V4, Family::V6];
-            families.iter().filter_map(|f| firewall::shown(*f).ok()).flatten().collect::<Vec<_>>()
+            let firewall = families.iter().filter_map(|f| firewall::shown(*f).ok()).flatten().collect();
+            let entries = |s: &SetState| s.members.iter().cloned().collect::<Vec<_>>().join(", ");
+            // Without the program, or without the kernel's part, there are none.
+            let sets = ipset::shown().unwrap_or_default();
+            let sets = sets.iter().map(|(name, set)| format!("{name} ({}): {}", set.kind, entries(set)));
+            (firewall, sets.collect())
         })?;
         Ok(Some(view))
     }

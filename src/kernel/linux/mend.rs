@@ -5,7 +5,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::{Linux, absent_is_fine};
 use crate::ip::{Family, Mac};
-use crate::kernel::{Refusal, firewall, messages};
+use crate::kernel::{Refusal, firewall, ipset, messages};
 use crate::plan::At;
 
 impl Linux {
@@ -39,6 +39,14 @@ impl Linux {
                 self.socket(&at.netns)?.one(Message::DelNeighbour(messages::fdb(&fdb, index)), 0)
             }
             Item::Property(dev, property) => self.reset_property(at, dev, property),
+            Item::Set(name) => {
+                let name = name.clone();
+                self.within(&at.netns, move || ipset::destroy(&name))?
+            }
+            Item::Member(set, member) => {
+                let (set, member) = (set.clone(), member.clone());
+                self.within(&at.netns, move || ipset::delete(&set, &member))?
+            }
             Item::Netns | Item::Link(_) | Item::Sysctl(_) | Item::Firewall(..) | Item::Service(_) => Ok(()),
         }
     }

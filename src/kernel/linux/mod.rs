@@ -10,7 +10,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
 use super::diver::Diver;
-use super::{Kernel, Netlink, Refusal, firewall, messages, netns, observe, sysctl};
+use super::{Kernel, Netlink, Refusal, firewall, ipset, messages, netns, observe, sysctl};
 use crate::link::{NewLink, veth};
 use crate::name::IfName;
 use crate::plan::{At, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd};
@@ -203,6 +203,10 @@ impl Kernel for Linux {
                 let path = path.clone();
                 self.within(&None, move || Some(Before::Sysctls(sysctl::before(&path))))
             }
+            Op::LoadSets { .. } => {
+                let sets = self.within(&None, ipset::shown)??;
+                Ok(Some(Before::Sets(sets.into_keys().collect())))
+            }
             Op::LoadRules { .. } => self.within(&None, || Some(Before::Firewall { chains: firewall::nft_chains() })),
             _ => Ok(None),
         }
@@ -256,6 +260,10 @@ impl Kernel for Linux {
                 // Entries for the unknown stand beside each other; any other MAC is behind one end.
                 let flags = if fdb.is_flood() { NLM_F_CREATE | NLM_F_APPEND } else { NEW };
                 self.socket(&at.netns)?.one(Message::NewNeighbour(messages::fdb(fdb, index)), flags)?;
+            }
+            Op::LoadSets { at, sets } => {
+                let sets = sets.clone();
+                self.within(&at.netns, move || ipset::load(&sets))??;
             }
             Op::LoadRules { at, family, lines } => {
                 let (family, lines, machine) = (*family, lines.clone(), at.netns.is_none());

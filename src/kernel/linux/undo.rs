@@ -11,7 +11,7 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 
 use super::{Linux, absent_is_fine, file_path};
 use crate::ip::Mac;
-use crate::kernel::{Netlink, Refusal, firewall, messages, netns, observe, process, sysctl};
+use crate::kernel::{Netlink, Refusal, firewall, ipset, messages, netns, observe, process, sysctl};
 use crate::plan::{Identity, Undo};
 
 impl Linux {
@@ -38,6 +38,10 @@ impl Linux {
             Undo::DeleteRules { family, lines, chains_before } => {
                 let (family, lines, before) = (*family, lines.clone(), chains_before.clone());
                 self.within(&None, move || firewall::delete(family, &lines, before.as_deref()))?
+            }
+            Undo::DestroySet { name } => {
+                let name = name.to_string();
+                self.within(&None, move || ipset::destroy(&name))?
             }
             Undo::DeleteRoute { route } => {
                 match self.route(&None, route) {
