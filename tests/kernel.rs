@@ -26,3 +26,5 @@ mod oracle;
 mod refused;
 #[path = "kernel/several.rs"]
 mod several;
+#[path = "kernel/trial.rs"]
+mod trial;

@@ -2,6 +2,7 @@
 //!
 //! A failed check is shown with what differs from the plan right now: mostly that is the reason.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::process::Stdio;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
@@ -30,14 +31,14 @@ const AT_ONCE: usize = 16;
 const LONGEST_OUTPUT: u64 = 64 << 10;
 
 /// What a check came to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     /// What it shows.
     pub name: String,
     /// The node it ran in.
     pub node: String,
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Whether it holds.
     pub passed: bool,
     /// What was expected.
@@ -45,12 +46,12 @@ pub struct Outcome {
     /// What was seen.
     pub seen: String,
     /// What that usually means.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meaning: Option<String>,
     /// The command that repeats it.
     pub command: String,
     /// What to look at.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// How long it took, with all tries.
     pub seconds: f64,
@@ -173,7 +174,7 @@ impl Runner {
         Outcome {
             name: check.name.clone(),
             node: check.node.to_string(),
-            kind: check.kind.word(),
+            kind: check.kind.word().into(),
             passed: verdict.holds,
             expected: check.kind.expected(),
             seen: verdict.seen,

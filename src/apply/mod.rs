@@ -14,6 +14,7 @@ pub mod repair;
 pub mod running;
 pub mod status;
 pub mod stop;
+pub mod trial;
 pub mod up;
 pub mod view;
 

@@ -14,6 +14,7 @@ mod schema;
 mod shell;
 mod show;
 mod status;
+mod test;
 mod up;
 mod validate;
 
@@ -57,6 +58,7 @@ enum Command {
     Repair(repair::Args),
     Down(down::Args),
     Plan(plan::Args),
+    Test(test::Args),
     Validate(validate::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Repair(args) => repair::run(&args, &cli.globals),
         Command::Down(args) => down::run(&args, &cli.globals),
         Command::Plan(args) => plan::run(&args, &cli.globals),
+        Command::Test(args) => test::run(&args, &cli.globals),
         Command::Validate(args) => validate::run(&args, &cli.globals),
         Command::Init(args) => init::run(&args),
         Command::Schema(args) => schema::run(&args),

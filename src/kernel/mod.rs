@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the door")]
 
+pub mod apart;
 pub mod diver;
 pub mod fake;
 pub mod firewall;

@@ -120,6 +120,11 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(move |pid| *pid != own)
 }
 
+/// Every other process that this one can see and that still runs.
+pub fn others() -> Vec<i32> {
+    pids().filter(|pid| started(*pid).is_some()).collect()
+}
+
 /// Every process inside one of these namespaces, whoever started it.
 pub fn inside(namespaces: &HashSet<u64>) -> Vec<i32> {
     let lives_there =

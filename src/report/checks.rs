@@ -29,8 +29,11 @@ pub fn draw(outcomes: &Outcomes, format: Format) -> String {
     }
 }
 
-/// The lines of a failure, each with its word.
-fn reasons(outcome: &Outcome) -> Vec<(&'static str, String)> {
+/// A line of a failure, with its word.
+pub(super) type Line = (&'static str, String);
+
+/// The lines of a failure.
+fn reasons(outcome: &Outcome) -> Vec<Line> {
     let mut lines = vec![
         ("command", outcome.command.clone()),
         ("expected", outcome.expected.clone()),
@@ -42,25 +45,26 @@ fn reasons(outcome: &Outcome) -> Vec<(&'static str, String)> {
     lines.into_iter().map(|(word, line)| (word, printable(&line))).collect()
 }
 
-fn text(outcomes: &Outcomes) -> String {
+/// One check as text: a line, and when it failed what there is to say.
+pub(super) fn line(check: &Outcome) -> String {
     let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default().bold());
     let dim = Style::new().dimmed();
-    let mut out = String::new();
-    for check in &outcomes.checks {
-        let (style, word) = if check.passed { (good, "ok  ") } else { (bad, "FAIL") };
-        let tries = if check.tries > 1 && check.passed { format!(", {} tries", check.tries) } else { String::new() };
-        let time = format!("({:.0} ms{tries})", check.seconds * 1000.0);
-        out.push_str(&format!("  {style}{word}{style:#}  {} {dim}{time}{dim:#}\n", printable(&check.name)));
-        if !check.passed {
-            for (word, line) in reasons(check) {
-                out.push_str(&format!(
-                    "        {dim}{word:<8}{dim:#}  {}\n",
-                    line.replace('\n', "\n                  ")
-                ));
-            }
-            out.push('\n');
+    let (style, word) = if check.passed { (good, "ok  ") } else { (bad, "FAIL") };
+    let tries = if check.tries > 1 && check.passed { format!(", {} tries", check.tries) } else { String::new() };
+    let time = format!("({:.0} ms{tries})", check.seconds * 1000.0);
+    let mut out = format!("  {style}{word}{style:#}  {} {dim}{time}{dim:#}\n", printable(&check.name));
+    if !check.passed {
+        for (word, line) in reasons(check) {
+            out.push_str(&format!("        {dim}{word:<8}{dim:#}  {}\n", line.replace('\n', "\n                  ")));
         }
+        out.push('\n');
     }
+    out
+}
+
+fn text(outcomes: &Outcomes) -> String {
+    let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default().bold());
+    let mut out: String = outcomes.checks.iter().map(line).collect();
     if !outcomes.drift.is_empty() {
         out.push_str("\nWhat differs from the plan right now:\n");
         for drift in &outcomes.drift {
@@ -83,45 +87,88 @@ fn text(outcomes: &Outcomes) -> String {
 fn tap(outcomes: &Outcomes) -> String {
     let mut out = format!("TAP version 14\n1..{}\n", outcomes.checks.len());
     for (i, check) in outcomes.checks.iter().enumerate() {
-        let verdict = if check.passed { "ok" } else { "not ok" };
-        out.push_str(&format!("{verdict} {} - {}\n", i + 1, printable(&check.name).replace('#', "\\#")));
-        if !check.passed {
-            out.push_str("  ---\n");
-            for (word, line) in reasons(check) {
-                out.push_str(&format!("  {word}: {}\n", serde_json::to_string(&line).unwrap_or_default()));
-            }
-            out.push_str("  ...\n");
-        }
+        out.push_str(&tap_one(i + 1, check));
     }
     out
 }
 
+/// One check as TAP.
+pub(super) fn tap_one(n: usize, check: &Outcome) -> String {
+    let verdict = if check.passed { "ok" } else { "not ok" };
+    let mut out = format!("{verdict} {n} - {}\n", tap_name(&check.name));
+    if !check.passed {
+        out.push_str(&tap_lines(&reasons(check)));
+    }
+    out
+}
+
+/// A name, with what TAP would read as a directive written out.
+pub(super) fn tap_name(name: &str) -> String {
+    printable(name).replace('#', "\\#")
+}
+
+/// What there is to say, as TAP's YAML block.
+pub(super) fn tap_lines(lines: &[Line]) -> String {
+    let line = |(word, line): &Line| format!("  {word}: {}\n", serde_json::to_string(line).unwrap_or_default());
+    format!("  ---\n{}  ...\n", lines.iter().map(line).collect::<String>())
+}
+
 fn junit(outcomes: &Outcomes) -> String {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let (lab, all, failed) = (xml(&outcomes.lab), outcomes.checks.len(), outcomes.failed());
-    out.push_str(&format!(
-        "<testsuites>\n  <testsuite name=\"{lab}\" tests=\"{all}\" failures=\"{failed}\" time=\"{:.3}\">\n",
-        outcomes.seconds
-    ));
-    for check in &outcomes.checks {
-        let (name, node) = (xml(&check.name), xml(&check.node));
+    let suite = suite(&outcomes.lab, outcomes.seconds, &outcomes.checks, None);
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n{suite}</testsuites>\n")
+}
+
+/// A test case of JUnit that is no check.
+pub(super) struct Case {
+    /// The node it is about, for a check.
+    pub node: Option<String>,
+    pub name: String,
+    pub time: f64,
+    pub passed: bool,
+    pub skipped: bool,
+    pub lines: Vec<Line>,
+}
+
+/// A lab's checks as a JUnit suite, with one more case when there is one.
+pub(super) fn suite(lab: &str, seconds: f64, checks: &[Outcome], more: Option<Case>) -> String {
+    let cases: Vec<Case> = more.into_iter().chain(checks.iter().map(case)).collect();
+    let failed = cases.iter().filter(|c| !c.passed && !c.skipped).count();
+    let skipped = cases.iter().filter(|c| c.skipped).count();
+    let (all, name) = (cases.len(), xml(lab));
+    let mut out = format!(
+        "  <testsuite name=\"{name}\" tests=\"{all}\" failures=\"{failed}\" skipped=\"{skipped}\" time=\"{seconds:.3}\">\n"
+    );
+    for case in &cases {
+        let lines: Vec<String> = case.lines.iter().map(|(word, line)| format!("{word}: {line}")).collect();
+        let text = xml(&lines.join("\n"));
+        let inside = match (case.passed, case.skipped) {
+            (_, true) => format!("<skipped message=\"this machine cannot make it\">{text}</skipped>"),
+            (true, _) => String::new(),
+            (false, _) => format!("<failure message=\"{}\">{text}</failure>", xml(&case.seen())),
+        };
+        let class = case.node.as_ref().map_or_else(|| name.clone(), |node| format!("{name}.{}", xml(node)));
         out.push_str(&format!(
-            "    <testcase classname=\"{lab}.{node}\" name=\"{name}\" time=\"{:.3}\"",
-            check.seconds
-        ));
-        if check.passed {
-            out.push_str("/>\n");
-            continue;
-        }
-        let lines: Vec<String> = reasons(check).iter().map(|(word, line)| format!("{word}: {line}")).collect();
-        out.push_str(&format!(
-            ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n",
-            xml(&check.seen),
-            xml(&lines.join("\n"))
+            "    <testcase classname=\"{class}\" name=\"{}\" time=\"{:.3}\">{inside}</testcase>\n",
+            xml(&case.name),
+            case.time
         ));
     }
-    out.push_str("  </testsuite>\n</testsuites>\n");
+    out.push_str("  </testsuite>\n");
     out
+}
+
+fn case(check: &Outcome) -> Case {
+    let lines = if check.passed { Vec::new() } else { reasons(check) };
+    let (node, name) = (Some(check.node.clone()), check.name.clone());
+    Case { node, name, time: check.seconds, passed: check.passed, skipped: false, lines }
+}
+
+impl Case {
+    /// The line that says most.
+    fn seen(&self) -> String {
+        let seen = self.lines.iter().find(|(word, _)| *word == "seen").or(self.lines.first());
+        seen.map(|(_, line)| line.clone()).unwrap_or_default()
+    }
 }
 
 fn xml(text: &str) -> String {
@@ -137,7 +184,7 @@ mod tests {
         let check = |passed| Outcome {
             name: "a <b> & \"c\" #1".into(),
             node: "red".into(),
-            kind: "ping",
+            kind: "ping".into(),
             passed,
             expected: "an answer".into(),
             seen: "silence \u{1b}[2J".into(),

@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod escape;
 pub mod progress;
 pub mod text;
+pub mod trials;
 pub mod view;
 
 use std::io::Write;
