@@ -36,6 +36,7 @@ built_in![
     "vlan-lab",
     "vrf-lab",
     "geneve-lab",
+    "policy-lab",
 ];
 
 /// The lab of that name.

@@ -12,6 +12,8 @@ mod support;
 
 #[path = "kernel/broken.rs"]
 mod broken;
+#[path = "kernel/clusters.rs"]
+mod clusters;
 #[path = "kernel/exec.rs"]
 mod exec;
 #[path = "kernel/harness.rs"]

@@ -88,6 +88,7 @@ fn firewall() -> Vec<String> {
     if !shown_by_nft || !Path::new("/usr/sbin/nft").exists() {
         lines.extend(["iptables-save", "ip6tables-save"].iter().flat_map(|program| printed(program, &[], "")));
     }
+    lines.extend(printed("ipset", &["save"], ""));
     lines.iter().filter(|line| !line.starts_with('#')).map(|line| without_counters(line)).collect()
 }
 

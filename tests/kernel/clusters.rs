@@ -1,0 +1,69 @@
+//! The labs that play a Kubernetes cluster: services, policies. What a learner breaks there is one line among a hundred, and
+//! has to be named.
+
+use crate::support::Host;
+
+#[test]
+fn members_of_an_ipset_that_come_and_go_by_hand_are_seen_and_put_right() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.netlab(["up", "policy-lab"]).success();
+    let set = "cali40s:access-true";
+    for (by_hand, named) in [
+        (format!("ipset add {set} 10.244.1.4"), format!("node1: 10.244.1.4 in ipset {set} was added by hand")),
+        (format!("ipset del {set} 10.244.1.3"), format!("node1: 10.244.1.3 in ipset {set} is missing")),
+        (format!("ipset flush {set}"), format!("node1: 10.244.2.3 in ipset {set} is missing")),
+        ("ipset create mine hash:ip".into(), "node1: ipset mine was added by hand".into()),
+        (
+            // A rule that speaks of a set holds it.
+            "ipset create mine hash:ip; ip netns exec policy-lab-node1 iptables -I FORWARD -m set --match-set mine src -j DROP"
+                .into(),
+            "node1: ipset mine was added by hand".into(),
+        ),
+        (
+            format!("iptables -F; ip netns exec policy-lab-node1 ipset destroy {set}"),
+            format!("node1: ipset {set} is missing"),
+        ),
+        (
+            format!("iptables -F; ip netns exec policy-lab-node1 ipset destroy {set}; ip netns exec policy-lab-node1 ipset create {set} hash:ip"),
+            format!("node1: ipset {set} is hash:ip family inet, should be hash:net family inet"),
+        ),
+    ] {
+        host.sh(&format!("ip netns exec policy-lab-node1 {by_hand}")).success();
+        host.netlab(["status"]).exits(1).says(&named);
+        host.netlab(["repair"]).success().says("as it should be again");
+        host.netlab(["status"]).success();
+    }
+    host.netlab(["check", "--only", "a pod with the label reaches nginx"]).success();
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "an ipset changed by hand, again and again");
+}
+
+#[test]
+fn on_the_machine_only_the_labs_own_ipsets_go() {
+    let Some(host) = Host::new() else { return };
+    host.sh("ipset create theirs hash:ip; ipset add theirs 192.0.2.1").success();
+    let before = host.snapshot();
+    let lab = |set: &str| {
+        format!(
+            "name: sets\n\
+             nodes:\n  host:\n    kind: host\n    interfaces: {{eth0: {{addresses: [10.9.8.1/24]}}}}\n    \
+             ipsets: {{{set}: {{type: hash:net, members: [10.9.8.0/24]}}}}\n    \
+             iptables: [-A INPUT -m set --match-set {set} src -j ACCEPT]\n  \
+             peer: {{interfaces: {{eth0: {{addresses: [10.9.8.2/24]}}}}}}\n\
+             links: [{{endpoints: [host:eth0, peer:eth0]}}]\n"
+        )
+    };
+    let taken = host.write("taken.yaml", &lab("theirs"));
+    host.netlab(["up", &taken, "--on-host"]).exits(4).says("already has an ipset `theirs`");
+    host.assert_as(&before, "a set that is taken");
+    let ours = host.write("ours.yaml", &lab("ours"));
+    host.netlab(["up", &ours, "--on-host"]).success();
+    host.sh("ipset test ours 10.9.8.0/24").success();
+    host.sh("ipset del ours 10.9.8.0/24").success();
+    host.netlab(["status"]).exits(1).says("10.9.8.0/24 in ipset ours is missing");
+    host.netlab(["repair"]).success();
+    host.sh("ipset test ours 10.9.8.0/24").success();
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "a set of the lab's own");
+}
