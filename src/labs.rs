@@ -13,7 +13,7 @@ pub struct BuiltIn {
 impl BuiltIn {
     /// Its text under the name that messages show.
     pub fn source(&self) -> Source {
-        Source { name: format!("labs/{}.yaml", self.name), text: self.text.to_string() }
+        Source::new(format!("labs/{}.yaml", self.name), self.text)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every message about a lab file points at the text that caused it, so the positions travel with the
 //! values from the YAML reader to the plan: a step that the kernel refuses still knows its line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -44,9 +45,17 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Files beside it that it names, by the path as it is written: what is in each, or why it cannot be read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub beside: BTreeMap<String, Result<String, String>>,
 }
 
 impl Source {
+    /// A text under the name that messages show.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Source { name: name.into(), text: text.into(), beside: BTreeMap::new() }
+    }
+
     /// Line and column, both from 1, columns in characters.
     pub fn position(&self, span: Span) -> (usize, usize) {
         let upto = self.text.get(..span.start as usize).unwrap_or(&self.text);
@@ -162,7 +171,7 @@ mod tests {
 
     #[test]
     fn positions_count_from_one_and_in_characters() {
-        let source = Source { name: "x".into(), text: "a: é\nbé: c\n".into() };
+        let source = Source::new("x", "a: é\nbé: c\n");
         let c = source.text.find('c').unwrap() as u32;
         assert_eq!(source.position(Span { start: c, end: c + 1 }), (2, 5));
     }

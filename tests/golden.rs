@@ -32,7 +32,7 @@ fn name(path: &Path) -> &str {
 }
 
 fn load(path: &Path) -> Topology {
-    let source = Source { name: format!("labs/{}.yaml", name(path)), text: std::fs::read_to_string(path).unwrap() };
+    let source = Source::new(format!("labs/{}.yaml", name(path)), std::fs::read_to_string(path).unwrap());
     topology::load(source).unwrap_or_else(|error| panic!("{}: {error}", path.display())).0
 }
 

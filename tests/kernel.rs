@@ -14,6 +14,8 @@ mod support;
 mod broken;
 #[path = "kernel/clusters.rs"]
 mod clusters;
+#[path = "kernel/daemons.rs"]
+mod daemons;
 #[path = "kernel/exec.rs"]
 mod exec;
 #[path = "kernel/harness.rs"]

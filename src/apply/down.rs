@@ -6,7 +6,7 @@
 use super::{Event, failpoint, ground, journal, lock};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Kernel, Linux, Refusal};
-use crate::plan::{Outcome, Plan, Undo, undo};
+use crate::plan::{NODES, Outcome, Plan, Undo, kept, undo};
 
 /// What `down` came to.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -93,8 +93,7 @@ fn title(undo: &Undo) -> String {
         Undo::DeleteLinks { .. } => "links on this machine".into(),
         Undo::DeleteLinksIn { netns, .. } => format!("links in namespace `{netns}`"),
         Undo::DropNetns { netns, .. } => format!("namespace `{netns}`"),
-        Undo::RemoveFile { netns, name } => {
-            format!("/etc/netns/{}/{name}", netns.as_deref().unwrap_or_default())
-        }
+        Undo::RemoveFile { netns, path } => kept(netns, path),
+        Undo::RemoveRun { netns } => format!("{NODES}/{netns}"),
     }
 }

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::ip::Family;
 use crate::kernel::{Linux, firewall, ipset, machine, netns};
 use crate::link::Kind;
-use crate::plan::{Op, Plan};
-use crate::topology::{Program, Topology};
+use crate::plan::{ETC, NODES, Op, Plan};
+use crate::topology::Topology;
 
 /// Root, or the capabilities.
 pub fn rights() -> Result<()> {
@@ -63,9 +63,8 @@ fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
             }
             Op::LoadSets { at, .. } => need("ipset", None, format!("{} ({})", at.node, topology.source.at(step.from))),
             Op::StartService { at, name, service } => {
-                if let Program::Run(argv) = &service.program {
-                    need(&argv[0], None, format!("service {name} of {} ({})", at.node, topology.source.at(step.from)));
-                }
+                let by = format!("service {name} of {} ({})", at.node, topology.source.at(step.from));
+                service.programs().for_each(|program| need(program, None, by.clone()));
             }
             _ => {}
         }
@@ -159,10 +158,11 @@ fn names(plan: &Plan) -> Result<()> {
         if netns::exists(name) {
             taken.push((name, format!("{} exists and was not made by netlab", netns::path(name).display())));
         }
-        let etc = std::path::Path::new(netns::ETC).join(name);
         let writes = plan.steps.iter().any(|s| matches!(&s.op, Op::WriteFile { at: a, .. } if a == at));
-        if writes && etc.exists() {
-            taken.push((name, format!("{} exists and was not made by netlab", etc.display())));
+        for folder in [ETC, NODES].map(|top| std::path::Path::new(top).join(name)) {
+            if writes && folder.exists() {
+                taken.push((name, format!("{} exists and was not made by netlab", folder.display())));
+            }
         }
     }
     let Some((first, _)) = taken.first() else {
@@ -235,6 +235,11 @@ fn on_host(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
                 .place(&topology.source, route.span, "")
                 .help("name the one network that the lab needs instead, or leave out --on-host"));
             }
+        }
+        if let Some((path, file)) = node.files.iter().next() {
+            return Err(Error::usage(format!("`{path}` of `{name}` would be a file of this machine"))
+                .place(&topology.source, file.span, "")
+                .help("leave it out of the host node, or leave out --on-host"));
         }
         let hosts = node.hosts.iter().map(|h| (h.span, "hosts"));
         if let Some((span, what)) = hosts.chain(node.resolv_conf.iter().map(|r| (r.span, "dns"))).next() {

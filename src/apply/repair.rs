@@ -115,6 +115,8 @@ fn make_room(kernel: &mut Linux, op: &Op) -> Result<(), Refusal> {
     match op {
         Op::AddLink { at, link } => kernel.delete_link(&at.netns, &link.name),
         Op::LoadRules { at, family, .. } => kernel.flush_firewall(at, *family),
+        // A daemon's children may outlive it, and go on with its port.
+        Op::StartService { at, name, .. } => kernel.end_service(at, name),
         _ => Ok(()),
     }
 }

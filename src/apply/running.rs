@@ -1,6 +1,7 @@
 //! Which lab is meant, and what is known of it.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 use super::{ground, journal};
 use crate::error::{Error, Kind, Problems, Result, did_you_mean, nearest};
@@ -70,7 +71,48 @@ pub fn read_file(path: &Path) -> Result<Found> {
     })?;
     let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
     let file = path.canonicalize().ok();
-    Ok(Found { source: Source { name: shown.to_string(), text }, file })
+    let mut source = Source::new(shown.to_string(), text);
+    source.beside = beside(&source, file.as_deref());
+    Ok(Found { source, file })
+}
+
+/// The files beside a lab file that it names with `from`.
+fn beside(source: &Source, file: Option<&Path>) -> BTreeMap<String, Result<String, String>> {
+    let mut found = BTreeMap::new();
+    // A second reading, for the few labs that can have such files.
+    let (true, Some(folder)) = (source.text.contains("files:"), file.and_then(Path::parent)) else {
+        return found;
+    };
+    let Some(lab) = spec::load(source, &mut Problems::new(source.clone())) else {
+        return found;
+    };
+    for path in lab.files_beside() {
+        found.insert(path.value.clone(), read_beside(folder, path));
+    }
+    found
+}
+
+/// An ordinary file of a sane size, UTF-8, below the lab file's folder, whatever symbolic links say.
+fn read_beside(folder: &Path, path: &str) -> Result<String, String> {
+    let plain = |c| matches!(c, Component::Normal(_) | Component::CurDir);
+    if path.is_empty() || !Path::new(path).components().all(plain) {
+        return Err("it is not a path below the lab file's folder".into());
+    }
+    let full = folder.join(path).canonicalize().map_err(|e| e.to_string())?;
+    if !full.starts_with(folder) {
+        return Err("it leads out of the lab file's folder".into());
+    }
+    let meta = full.metadata().map_err(|e| e.to_string())?;
+    if !meta.is_file() {
+        return Err("it is not an ordinary file".into());
+    }
+    if meta.len() > spec::MOST_BYTES_BESIDE {
+        return Err(format!("it has {} bytes; at most {} are read", meta.len(), spec::MOST_BYTES_BESIDE));
+    }
+    std::fs::read_to_string(full).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),
+        _ => e.to_string(),
+    })
 }
 
 /// Reads and resolves a lab.

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn the_first_lab_has_no_mistakes() {
-        let source = crate::span::Source { name: "my-lab.yaml".into(), text: TEMPLATE.into() };
+        let source = crate::span::Source::new("my-lab.yaml", TEMPLATE);
         let (_, warnings) = crate::topology::load(source).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
     }

@@ -156,9 +156,11 @@ impl Kernel for Fake {
                 }
                 done = Done::Shown(lines.iter().map(ToString::to_string).collect());
             }
-            Op::WriteFile { at, name, .. } => {
-                let netns = at.netns.clone().unwrap_or_default();
-                self.machine.insert(format!("file {netns}/{name}"));
+            Op::AddRun { at, .. } => {
+                self.machine.insert(format!("file {}/run", at.netns.clone().unwrap_or_default()));
+            }
+            Op::WriteFile { at, path, .. } => {
+                self.machine.insert(format!("file {}{path}", at.netns.clone().unwrap_or_default()));
             }
             Op::StartService { at, name, .. } => {
                 self.made += 1;
@@ -235,8 +237,11 @@ impl Kernel for Fake {
                     return Err(Refusal::new(format!("{netns} is another namespace; left alone")));
                 }
             }
-            Undo::RemoveFile { netns, name } => {
-                self.machine.remove(&format!("file {}/{name}", netns.clone().unwrap_or_default()));
+            Undo::RemoveFile { netns, path } => {
+                self.machine.remove(&format!("file {netns}{path}"));
+            }
+            Undo::RemoveRun { netns } => {
+                self.machine.remove(&format!("file {netns}/run"));
             }
         }
         Ok(())

@@ -50,6 +50,8 @@ pub fn package(program: &str) -> Option<&'static str> {
         ("nginx", "nginx"),
         ("dnsmasq", "dnsmasq-base"),
         ("bird", "bird2"),
+        ("birdc", "bird2"),
+        ("birdcl", "bird2"),
         ("python3", "python3"),
         ("tcpdump", "tcpdump"),
     ];

@@ -20,6 +20,7 @@ mod probe;
 pub mod process;
 pub mod responder;
 mod sysctl;
+mod view;
 
 use std::fmt;
 

@@ -13,8 +13,7 @@ use crate::plan::Identity;
 
 /// Where namespaces have their names.
 pub const FOLDER: &str = "/run/netns";
-/// Where iproute2 looks for files that programs in a namespace see below /etc.
-pub const ETC: &str = "/etc/netns";
+pub use crate::plan::ETC;
 
 /// The file of a namespace.
 pub fn path(name: &str) -> PathBuf {

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::netns;
+use super::view::View;
 use crate::plan::Process;
 
 /// The search path of programs: the caller's own may hold anything.
@@ -32,22 +31,22 @@ pub enum Session {
     Shared,
 }
 
-/// Prepares a command to run in a namespace as `ip netns exec NAME` would: its own /sys, and the files of
-/// /etc/netns/NAME in place of those in /etc.
+/// Prepares a command to run in a namespace as `ip netns exec NAME` would: its own /sys, the files of /etc/netns/NAME in
+/// place of those in /etc; and beside that what else the node has for its programs alone.
 pub fn enter(command: &mut Command, netns: Option<(&str, &File)>, session: Session) -> std::io::Result<()> {
     let place = match netns {
-        Some((name, file)) => Some((file.as_fd().try_clone_to_owned()?, etc_files(name))),
+        Some((name, file)) => Some((file.as_fd().try_clone_to_owned()?, View::of(name)?)),
         None => None,
     };
     let work = move || child(place.as_ref(), session);
-    // SAFETY: between fork and exec only system calls on data that was made before the fork; nix keeps short paths on
-    // the stack, so nothing is allocated.
+    // SAFETY: between fork and exec only system calls on data that was made before the fork; nothing is allocated (nix
+    // keeps the few short paths that are not C strings yet on the stack).
     unsafe { command.pre_exec(work) };
     Ok(())
 }
 
 /// Runs in the child, right before the program.
-fn child(place: Option<&(OwnedFd, Vec<(PathBuf, PathBuf)>)>, session: Session) -> std::io::Result<()> {
+fn child(place: Option<&(OwnedFd, View)>, session: Session) -> std::io::Result<()> {
     match session {
         Session::Own => {
             nix::unistd::setsid()?;
@@ -55,7 +54,7 @@ fn child(place: Option<&(OwnedFd, Vec<(PathBuf, PathBuf)>)>, session: Session) -
         Session::Group => nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?,
         Session::Shared => {}
     }
-    let Some((namespace, files)) = place else {
+    let Some((namespace, view)) = place else {
         return Ok(());
     };
     setns(namespace, CloneFlags::CLONE_NEWNET)?;
@@ -65,17 +64,9 @@ fn child(place: Option<&(OwnedFd, Vec<(PathBuf, PathBuf)>)>, session: Session) -
     if umount2("/sys", MntFlags::MNT_DETACH).is_ok() {
         let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>);
     }
-    for (from, to) in files {
-        let _ = mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>);
-    }
+    // Half a view would be worse than none: a daemon with the machine's own configuration.
+    view.enter()?;
     Ok(())
-}
-
-/// What stands in /etc/netns/NAME, and where a program in the namespace sees it.
-fn etc_files(name: &str) -> Vec<(PathBuf, PathBuf)> {
-    let folder = PathBuf::from(netns::ETC).join(name);
-    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    entries.map(|e| (e.path(), PathBuf::from("/etc").join(e.file_name()))).collect()
 }
 
 /// A command with the caller's own environment: for people.
@@ -130,6 +121,16 @@ pub fn inside(namespaces: &HashSet<u64>) -> Vec<i32> {
     let lives_there =
         |pid: &i32| std::fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
     pids().filter(lives_there).collect()
+}
+
+/// Every process of a session, inside a namespace: its number is not given to another one while any of them lives.
+pub fn of_session(session: i32, namespace: u64) -> Vec<i32> {
+    let mut found = inside(&HashSet::from([namespace]));
+    found.retain(|pid| {
+        let id = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(*pid)));
+        id.is_ok_and(|id| id.as_raw() == session) && started(*pid).is_some()
+    });
+    found
 }
 
 /// Every process with the lab's mark in its environment.

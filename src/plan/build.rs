@@ -10,7 +10,7 @@ use crate::ip::{Family, iptables};
 use crate::link::{Kind, NewLink, veth};
 use crate::name::{IfName, NodeName};
 use crate::span::{Sp, Span};
-use crate::topology::{Interface, Node, Topology};
+use crate::topology::{Interface, Node, Program, Topology};
 
 /// Who plays the `host` node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -207,22 +207,39 @@ impl Steps {
     }
 
     fn services(&mut self, at: &At, node: &Node) {
-        let files = [("resolv.conf", &node.resolv_conf), ("hosts", &node.hosts)];
-        for (name, content) in files {
-            if let (Some(content), Some(_)) = (content, &at.netns) {
-                let op = Op::WriteFile { at: at.clone(), name: name.into(), content: content.value.clone() };
-                self.add(op, content.span);
-            }
-        }
-        for service in node.services.values() {
-            for (path, content) in &service.files {
-                let name = path.trim_start_matches("/etc/").to_string();
-                self.add(Op::WriteFile { at: at.clone(), name, content: content.clone() }, service.span);
-            }
+        if at.netns.is_some() {
+            self.files(at, node);
         }
         for (name, service) in &node.services {
             let op = Op::StartService { at: at.clone(), name: name.clone(), service: Box::new(service.value.clone()) };
             self.add(op, service.span);
+        }
+    }
+
+    /// What programs in the node see that others do not.
+    fn files(&mut self, at: &At, node: &Node) {
+        let programs = node.services.values().filter_map(|s| match &s.program {
+            Program::Run(argv) => argv.first(),
+            Program::Responder { .. } => None,
+        });
+        let mut folders: Vec<String> = programs.map(|p| p.rsplit('/').next().unwrap_or(p).to_string()).collect();
+        folders.sort();
+        folders.dedup();
+        if let Some(span) = node
+            .services
+            .values()
+            .map(|s| s.span)
+            .next()
+            .filter(|_| !folders.is_empty())
+            .or_else(|| node.files.values().map(|f| f.span).next())
+        {
+            self.add(Op::AddRun { at: at.clone(), folders }, span);
+        }
+        let own = [("/etc/resolv.conf", &node.resolv_conf), ("/etc/hosts", &node.hosts)];
+        let own = own.into_iter().filter_map(|(path, content)| Some((path, content.as_ref()?)));
+        for (path, content) in own.chain(node.files.iter().map(|(path, content)| (path.as_str(), content))) {
+            let op = Op::WriteFile { at: at.clone(), path: path.into(), content: content.value.clone() };
+            self.add(op, content.span);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{At, Op, Plan};
 use crate::ip::route::Proto;
 use crate::link::Kind;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, SetState, State};
+use crate::state::{LinkState, NodeState, SetState, State, digest};
 
 /// The picture that the kernel should then show.
 pub fn expect(plan: &Plan) -> State {
@@ -33,7 +33,10 @@ fn paint(state: &mut State, op: &Op) {
         return;
     };
     match op {
-        Op::AddNetns { .. } | Op::WriteFile { .. } => {}
+        Op::AddNetns { .. } | Op::AddRun { .. } => {}
+        Op::WriteFile { path, content, .. } => {
+            node.files.insert(path.clone(), digest(content.as_bytes()));
+        }
         Op::SetSysctl { path, value, .. } => {
             node.sysctls.insert(path.clone(), value.clone());
         }

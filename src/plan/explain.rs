@@ -3,7 +3,7 @@
 //! Not documentation beside the code but a second implementation that is tested against the first: for every lab the
 //! printed script runs in an empty machine, and what the kernel then has must equal what `netlab up` made.
 
-use super::{At, Op, Phase, Plan};
+use super::{At, Op, Phase, Plan, kept};
 use crate::ip::{Family, IpSet, iptables, shell_quote};
 use crate::link::veth;
 use crate::topology::{Program, Service};
@@ -97,7 +97,8 @@ fn commands(op: &Op) -> Vec<String> {
         }
         Op::LoadSets { at, sets } => sets.iter().flat_map(|set| ipset(at, set)).collect(),
         Op::LoadRules { at, family, lines } => lines.iter().map(|line| firewall(at, *family, line)).collect(),
-        Op::WriteFile { at, name, content } => write_file(at, name, content),
+        Op::AddRun { at, folders } => add_run(at, folders),
+        Op::WriteFile { at, path, content } => write_file(at, path, content),
         Op::StartService { at, service, .. } => start(at, service),
     }
 }
@@ -118,16 +119,21 @@ fn firewall(at: &At, family: Family, line: &iptables::Line) -> String {
     format!("{}{program} {table}{}", inside(at), words.join(" "))
 }
 
-fn write_file(at: &At, name: &str, content: &str) -> Vec<String> {
-    let path = match &at.netns {
-        Some(netns) => format!("/etc/netns/{netns}/{name}"),
-        None => format!("/etc/{name}"),
-    };
+fn add_run(at: &At, folders: &[String]) -> Vec<String> {
+    let run = kept(at.netns.as_deref().unwrap_or_default(), "/run");
+    let folders = if folders.is_empty() { vec![run] } else { folders.iter().map(|f| format!("{run}/{f}")).collect() };
+    let words: Vec<String> = folders.iter().map(|f| shell_quote(f)).collect();
+    vec![format!("mkdir -p {}", words.join(" "))]
+}
+
+fn write_file(at: &At, path: &str, content: &str) -> Vec<String> {
+    let path = at.netns.as_ref().map_or(path.to_string(), |netns| kept(netns, path));
     let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-    let body = content.strip_suffix('\n').unwrap_or(content);
+    // `printf` adds the last line's end, unless the file has none.
+    let (format, body) = content.strip_suffix('\n').map_or(("%s", content), |body| ("%s\\n", body));
     vec![
         format!("mkdir -p {}", shell_quote(folder)),
-        format!("printf '%s\\n' {} > {}", shell_quote(body), shell_quote(&path)),
+        format!("printf '{format}' {} > {}", shell_quote(body), shell_quote(&path)),
     ]
 }
 
@@ -142,5 +148,18 @@ fn start(at: &At, service: &Service) -> Vec<String> {
         Program::Run(argv) => argv.clone(),
     };
     let words: Vec<String> = argv.iter().map(|w| shell_quote(w)).collect();
-    vec![format!("{}{env}{} </dev/null >/dev/null 2>&1 &", inside(at), words.join(" "))]
+    let own_run = match (&service.program, &at.netns) {
+        (Program::Run(_), Some(netns)) => own_view(netns, &service.files),
+        (Program::Run(_), None) | (Program::Responder { .. }, _) => String::new(),
+    };
+    vec![format!("{}{own_run}{env}{} </dev/null >/dev/null 2>&1 &", inside(at), words.join(" "))]
+}
+
+/// What shows a program its node's own /run, and the files that `ip netns exec` does not show.
+fn own_view(netns: &str, files: &[String]) -> String {
+    let others = files.iter().filter(|path| !path.starts_with("/etc/") && !path.starts_with("/run/"));
+    let binds = others.map(|path| (kept(netns, path), path.clone())).chain([(kept(netns, "/run"), "/run".into())]);
+    let binds: Vec<String> =
+        binds.map(|(from, to)| format!("mount --bind {} {}", shell_quote(&from), shell_quote(&to))).collect();
+    format!("unshare --mount sh -ec {} sh ", shell_quote(&format!("{}; exec \"$@\"", binds.join("; "))))
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use build::{Mode, build};
 pub use expect::expect;
 pub use explain::{command, explain, script};
-pub use op::{At, Op, Phase, VethEnd};
+pub use op::{At, ETC, NODES, Op, Phase, VethEnd, kept};
 pub use pending::{other_ends, pending};
 pub use undo::{Before, Done, Identity, Outcome, Process, Undo, undo};
 

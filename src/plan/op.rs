@@ -18,6 +18,23 @@ pub struct At {
     pub netns: Option<String>,
 }
 
+/// Where the files of nodes lie that are not below /etc, by namespace.
+pub const NODES: &str = "/run/netlab/.nodes";
+/// Where iproute2 looks for files that programs in a namespace see below /etc.
+pub const ETC: &str = "/etc/netns";
+
+/// Where a file lies that programs in a namespace see at `path`. Below /etc, `ip netns exec` shows it too; below /run, it
+/// is in the node's own /run.
+pub fn kept(netns: &str, path: &str) -> String {
+    if let Some(name) = path.strip_prefix("/etc/") {
+        format!("{ETC}/{netns}/{name}")
+    } else if path == "/run" || path.starts_with("/run/") {
+        format!("{NODES}/{netns}{path}")
+    } else {
+        format!("{NODES}/{netns}/files{path}")
+    }
+}
+
 /// One end of a cable, and where it is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VethEnd {
@@ -60,8 +77,10 @@ pub enum Op {
     LoadSets { at: At, sets: Vec<IpSet> },
     /// Load firewall lines, all or none.
     LoadRules { at: At, family: Family, lines: Vec<Line> },
-    /// Write a file that programs in the node see below `/etc` (`/etc/netns/NAME/…` outside).
-    WriteFile { at: At, name: String, content: String },
+    /// Make a `/run` for the node's programs alone, with these folders in it.
+    AddRun { at: At, folders: Vec<String> },
+    /// Write a file that programs in the node see at `path`; [`kept`] says where it lies.
+    WriteFile { at: At, path: String, content: String },
     /// Start a program and wait until it is ready.
     StartService { at: At, name: String, service: Box<Service> },
 }
@@ -118,6 +137,7 @@ impl Op {
             | Op::AddFdb { at, .. }
             | Op::LoadSets { at, .. }
             | Op::LoadRules { at, .. }
+            | Op::AddRun { at, .. }
             | Op::WriteFile { at, .. }
             | Op::StartService { at, .. } => at,
             Op::AddVeth { ends } => &ends[0].at,
@@ -133,7 +153,7 @@ impl Op {
             Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
             Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } | Op::AddFdb { .. } => Phase::Routing,
             Op::LoadSets { .. } | Op::LoadRules { .. } => Phase::Firewall,
-            Op::WriteFile { .. } | Op::StartService { .. } => Phase::Services,
+            Op::AddRun { .. } | Op::WriteFile { .. } | Op::StartService { .. } => Phase::Services,
         }
     }
 
@@ -170,7 +190,8 @@ impl Op {
                 let n = lines.len();
                 format!("load {n} {} firewall {} on {}", family.name(), crate::error::plural(n, "line"), on(at))
             }
-            Op::WriteFile { at, name, .. } => format!("write /etc/{name} for {}", on(at)),
+            Op::AddRun { at, .. } => format!("make a /run for {}", on(at)),
+            Op::WriteFile { at, path, .. } => format!("write {path} for {}", on(at)),
             Op::StartService { at, name, .. } => format!("start service `{name}` on {}", on(at)),
         }
     }

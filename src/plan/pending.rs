@@ -3,7 +3,7 @@
 use super::{At, Op, Plan};
 use crate::ip::Family;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, State};
+use crate::state::{LinkState, NodeState, State, digest};
 
 /// The steps whose effect is missing from `actual`, in order. `expected` is what they should have come to, as the
 /// kernel showed it when the lab was new.
@@ -21,7 +21,13 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
     let want = expected.nodes.get(at.node.as_str());
     match op {
         Op::AddNetns { .. } => true,
-        Op::WriteFile { .. } => true,
+        // An empty folder: whatever needs it again, starting a program makes it.
+        Op::AddRun { .. } => true,
+        Op::WriteFile { path, content, .. } => {
+            let wanted = want.and_then(|w| w.files.get(path));
+            // A later step may have written it again.
+            wanted != Some(&digest(content.as_bytes())) || wanted == node.files.get(path)
+        }
         Op::SetSysctl { path, value, .. } => {
             // A later step may have set it again: what counts is what it should be in the end.
             let value = want.and_then(|w| w.sysctls.get(path)).unwrap_or(value);

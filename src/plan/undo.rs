@@ -120,7 +120,9 @@ pub enum Undo {
     /// Drop a namespace. Without an identity, it was being made when netlab died: it is ours only if it is empty.
     DropNetns { netns: String, identity: Option<Identity> },
     /// Remove a file that programs in a node saw.
-    RemoveFile { netns: Option<String>, name: String },
+    RemoveFile { netns: String, path: String },
+    /// Remove a node's own /run, with whatever its programs left in it.
+    RemoveRun { netns: String },
 }
 
 /// What takes the plan back. `outcome` says how far each step came.
@@ -156,8 +158,14 @@ pub fn undo<'o>(plan: &Plan, outcome: impl Fn(usize) -> &'o Outcome) -> Vec<Undo
         list.push(Undo::DropNetns { netns: netns.clone(), identity: *identity });
     }
     for (op, _) in touched.iter().rev() {
-        if let Op::WriteFile { at, name, .. } = op {
-            list.push(Undo::RemoveFile { netns: at.netns.clone(), name: name.clone() });
+        match op {
+            Op::WriteFile { at: At { netns: Some(netns), .. }, path, .. } => {
+                list.push(Undo::RemoveFile { netns: netns.clone(), path: path.clone() });
+            }
+            Op::AddRun { at: At { netns: Some(netns), .. }, .. } => {
+                list.push(Undo::RemoveRun { netns: netns.clone() });
+            }
+            _ => {}
         }
     }
     list
@@ -237,6 +245,7 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         | Op::AddFdb { .. }
         | Op::LoadSets { .. }
         | Op::LoadRules { .. }
+        | Op::AddRun { .. }
         | Op::WriteFile { .. }
         | Op::StartService { .. } => None,
     }
@@ -271,6 +280,7 @@ fn macs(op: &Op) -> Vec<Mac> {
         | Op::AddFdb { .. }
         | Op::LoadSets { .. }
         | Op::LoadRules { .. }
+        | Op::AddRun { .. }
         | Op::WriteFile { .. }
         | Op::StartService { .. } => Vec::new(),
     }

@@ -6,6 +6,7 @@
 mod check;
 mod de;
 mod riddles;
+mod service;
 mod tree;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use crate::error::{Error, Problems};
 use crate::span::{Source, Sp, Span};
 
 pub use check::{Check, Expect, Properties};
+pub use service::{Content, Ready, Reload, Service};
 
 /// Text with its place.
 pub type Text = Sp<String>;
@@ -132,6 +134,9 @@ pub struct Node {
     pub ip6tables: Vec<Text>,
     /// Programs that run while the lab is up.
     pub services: IndexMap<Text, Service>,
+    /// Files that exist for this node only, path: content, or path: `{from: FILE}` for one beside the lab file. Programs
+    /// in the node see them at that path; below `/etc`, `ip netns exec` shows them too.
+    pub files: IndexMap<Text, Sp<Content>>,
     /// Name servers for programs in this node.
     pub dns: Option<Dns>,
     /// Extra names for programs in this node, name: address.
@@ -216,40 +221,6 @@ pub struct IpSet {
     pub members: Vec<Text>,
 }
 
-/// A program that runs in the node: netlab's own responder (`http`, `tcp`, `udp`), or any other (`run`).
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Service {
-    /// A small web server on this port that answers `NODE saw CLIENT`.
-    pub http: Option<Sp<u16>>,
-    /// A TCP echo on this port that greets with `NODE saw CLIENT`.
-    pub tcp: Option<Sp<u16>>,
-    /// A UDP echo on this port.
-    pub udp: Option<Sp<u16>>,
-    /// The address that the responder listens on; every address if not said.
-    pub listen: Option<Text>,
-    /// A program and its arguments, in the foreground; no shell reads them.
-    pub run: Vec<Text>,
-    /// Files that exist for this node only, path: content; they appear to programs in the node at that path.
-    pub files: IndexMap<Text, Text>,
-    /// What shows that the program is ready.
-    pub ready: Option<Ready>,
-    /// Environment variables.
-    pub env: IndexMap<Text, Text>,
-    /// The user it runs as; root if not said.
-    pub user: Option<Text>,
-}
-
-/// What shows that a program is ready.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Ready {
-    /// A TCP port of the node that accepts connections.
-    pub tcp: Option<Sp<u16>>,
-    /// How long it may take: `5s`.
-    pub within: Option<Text>,
-}
-
 /// What `/etc/resolv.conf` says to programs in the node.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -284,6 +255,22 @@ pub fn load(source: &Source, problems: &mut Problems) -> Option<Lab> {
     let (mut lab, holes): (Lab, Holes) = de::read(&mut tree, problems)?;
     lab.holes = holes;
     Some(lab)
+}
+
+/// The most bytes of a file beside a lab file.
+pub const MOST_BYTES_BESIDE: u64 = 1 << 20;
+
+impl Lab {
+    /// The files beside the lab file that it names.
+    pub fn files_beside(&self) -> impl Iterator<Item = &Text> {
+        let of_services = self.nodes.values().flat_map(|n| n.services.values()).flat_map(|s| s.files.values());
+        self.nodes.values().flat_map(|n| n.files.values()).chain(of_services).filter_map(|content| {
+            match &content.value {
+                Content::From(path) => Some(path),
+                Content::Inline(_) => None,
+            }
+        })
+    }
 }
 
 /// The limits that hold before a file is even parsed.

@@ -49,6 +49,8 @@ pub enum Item {
     Member(String, String),
     /// A firewall line of one family.
     Firewall(Family, String),
+    /// A file of the node alone.
+    File(String),
     /// A service.
     Service(String),
 }
@@ -86,6 +88,7 @@ impl fmt::Display for Drift {
             Item::Member(set, member) => format!("{member} in ipset {set}"),
             Item::Firewall(Family::V4, line) => format!("iptables `{line}`"),
             Item::Firewall(Family::V6, line) => format!("ip6tables `{line}`"),
+            Item::File(path) => format!("file {path}"),
             Item::Service(name) => format!("service {name}"),
         };
         match &self.change {
@@ -94,6 +97,7 @@ impl fmt::Display for Drift {
             }
             Change::Missing => write!(f, "{thing} is missing"),
             Change::Extra => write!(f, "{thing} was added by hand"),
+            Change::Changed { .. } if matches!(self.item, Item::File(_)) => write!(f, "{thing} was changed by hand"),
             Change::Changed { expected, actual } => {
                 write!(f, "{thing} is {actual}, should be {expected}")
             }
@@ -170,6 +174,12 @@ impl Differences<'_> {
             let want = want.firewall.get(&family).unwrap_or(&none);
             let have = have.firewall.get(&family).unwrap_or(&none);
             self.firewall(family, want, have);
+        }
+        for (path, content) in &want.files {
+            match have.files.get(path) {
+                None => self.push(Item::File(path.clone()), Change::Missing),
+                Some(actual) => self.value(Item::File(path.clone()), content, actual),
+            }
         }
         for (name, _) in want.services.iter().filter(|(name, _)| have.services.get(*name) != Some(&true)) {
             self.push(Item::Service(name.clone()), Change::Missing);

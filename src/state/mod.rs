@@ -21,6 +21,11 @@ pub struct State {
     pub nodes: BTreeMap<String, NodeState>,
 }
 
+/// A short stand-in for a file's content.
+pub fn digest(content: &[u8]) -> String {
+    format!("{:08x}", crc32fast::hash(content))
+}
+
 /// What one node has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeState {
@@ -42,6 +47,9 @@ pub struct NodeState {
     pub ipsets: BTreeMap<String, SetState>,
     /// Firewall rules as `iptables-save` prints them, table by table.
     pub firewall: BTreeMap<Family, Vec<String>>,
+    /// Files of the node alone: path → [`digest`].
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     /// Services: whether each runs.
     pub services: BTreeMap<String, bool>,
     /// The node is the machine itself: what else is on it is none of our business.

@@ -4,6 +4,7 @@
 //! the machine anything: the same file means the same everywhere.
 
 mod devices;
+mod files;
 mod firewall;
 mod interfaces;
 mod ipsets;
@@ -79,6 +80,8 @@ pub struct Node {
     pub ip6tables: Vec<Sp<iptables::Line>>,
     /// Programs.
     pub services: IndexMap<String, Sp<Service>>,
+    /// Files that programs in the node see, path → content.
+    pub files: IndexMap<String, Sp<String>>,
     /// What `/etc/resolv.conf` says inside.
     pub resolv_conf: Option<Sp<String>>,
     /// What `/etc/hosts` says inside.
@@ -131,20 +134,67 @@ pub struct Sysctl {
 pub struct Service {
     /// What runs.
     pub program: Program,
-    /// Files that programs in the node see, path → content.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub files: BTreeMap<String, String>,
-    /// A TCP port that must accept connections before the checks begin.
+    /// The files that it reads, by their paths in the node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// A command that must exit with 0 before it starts or reads its files anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<String>,
+    /// What shows that it is ready, before the checks begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready_tcp: Option<u16>,
+    pub ready: Option<Ready>,
     /// How long that may take.
     pub ready_within: Duration,
+    /// What makes it read its files anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<Reload>,
     /// Environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// The user it runs as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+}
+
+/// What shows that a program is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ready {
+    /// A TCP port accepts connections.
+    Tcp(u16),
+    /// A Unix socket accepts connections.
+    Socket(String),
+    /// A command exits with 0.
+    Run(Vec<String>),
+}
+
+/// What makes a program read its files anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reload {
+    /// A signal: `HUP`.
+    Signal(String),
+    /// A command.
+    Run(Vec<String>),
+}
+
+impl Service {
+    /// The programs that it takes.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        let own = match &self.program {
+            Program::Run(argv) => argv.first(),
+            Program::Responder { .. } => None,
+        };
+        let ready = match &self.ready {
+            Some(Ready::Run(argv)) => argv.first(),
+            _ => None,
+        };
+        let reload = match &self.reload {
+            Some(Reload::Run(argv)) => argv.first(),
+            _ => None,
+        };
+        [own, self.test.first(), ready, reload].into_iter().flatten().map(String::as_str)
+    }
 }
 
 /// What a service runs.

@@ -74,6 +74,7 @@ fn empty(host: bool, netns: String, span: Span) -> Node {
         iptables: Vec::new(),
         ip6tables: Vec::new(),
         services: IndexMap::new(),
+        files: IndexMap::new(),
         resolv_conf: None,
         hosts: None,
         span,

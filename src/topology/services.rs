@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::interfaces::word;
-use super::{Node, Program, Responder, Service};
+use super::{Node, Program, Ready, Reload, Responder, Service, files};
 use crate::check;
 use crate::error::Problems;
 use crate::ip::parse_ip;
@@ -39,24 +39,75 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, holes: &Holes, prob
         }
         node.services.insert(name.value.clone(), Sp::new(resolved, name.span));
     }
+    files::resolve(written, node, holes, problems);
     node.resolv_conf = written.dns.as_ref().and_then(|dns| resolv_conf(dns, problems));
     node.hosts = hosts(written, problems);
 }
 
 fn one(name: &Text, written: &spec::Service, holes: &Holes, problems: &mut Problems) -> Option<Service> {
     let program = program(name, written, holes, problems);
-    let ready = written.ready.as_ref();
-    let within = ready.and_then(|r| r.within.as_ref()).and_then(|w| check::duration(w, problems));
-    let ready_tcp = ready.and_then(|r| r.tcp.as_ref()).and_then(|p| port(p, problems));
-    let (files, env) = (files(&written.files, problems), env(&written.env, problems));
+    let within = written.ready.as_ref().and_then(|r| r.within.as_ref()).and_then(|w| check::duration(w, problems));
+    let ready = written.ready.as_ref().and_then(|r| ready(name, r, problems));
+    let reload = written.reload.as_ref().and_then(|r| reload(name, r, problems));
+    let env = env(&written.env, problems);
+    if let Some(Program::Responder { .. }) = &program {
+        let only_run = [("test", !written.test.is_empty()), ("ready", ready.is_some()), ("reload", reload.is_some())];
+        for (key, _) in only_run.iter().filter(|(_, there)| *there) {
+            problems
+                .error(name.span, format!("`{key}` means nothing to netlab's own responder"))
+                .help(format!("delete `{key}`: the responder reads no files, and is ready at once"));
+        }
+    }
     Some(Service {
         program: program?,
-        files,
-        ready_tcp,
+        files: written.files.keys().map(|path| path.value.clone()).collect(),
+        test: words(&written.test),
+        ready,
         ready_within: within.unwrap_or(Duration::from_secs(5)),
+        reload,
         env,
         user: written.user.as_ref().map(|u| u.value.clone()),
     })
+}
+
+fn words(written: &[Text]) -> Vec<String> {
+    written.iter().map(|w| w.value.clone()).collect()
+}
+
+fn ready(name: &Text, written: &spec::Ready, problems: &mut Problems) -> Option<Ready> {
+    let tcp = written.tcp.as_ref().and_then(|p| port(p, problems)).map(Ready::Tcp);
+    let socket = written.socket.as_ref().and_then(|s| files::path(s, problems)).map(Ready::Socket);
+    let run = (!written.run.is_empty()).then(|| Ready::Run(words(&written.run)));
+    let mut said = [tcp, socket, run].into_iter().flatten();
+    let first = said.next();
+    if said.next().is_some() {
+        problems
+            .error(name.span, format!("service `{name}` is ready by one thing: `tcp`, `socket` or `run`"))
+            .help("keep the one that comes last");
+    }
+    first
+}
+
+/// The signals that make programs read their files anew.
+const SIGNALS: &[&str] = &["HUP", "USR1", "USR2", "INT", "TERM", "QUIT", "WINCH"];
+
+fn reload(name: &Text, written: &spec::Reload, problems: &mut Problems) -> Option<Reload> {
+    match (&written.signal, written.run.is_empty()) {
+        (Some(signal), true) if SIGNALS.contains(&signal.as_str()) => Some(Reload::Signal(signal.value.clone())),
+        (Some(signal), true) => {
+            problems
+                .error(signal.span, format!("`{signal}` is not a signal that reloads a program"))
+                .help(format!("signals are {}", SIGNALS.join(", ")));
+            None
+        }
+        (None, false) => Some(Reload::Run(words(&written.run))),
+        (Some(_), false) | (None, true) => {
+            problems
+                .error(name.span, format!("service `{name}` reloads by one thing: `signal` or `run`"))
+                .help("as in `{signal: HUP}` or `{run: [birdc, configure]}`");
+            None
+        }
+    }
 }
 
 /// The one thing that a service runs.
@@ -100,23 +151,6 @@ fn port(written: &Sp<u16>, problems: &mut Problems) -> Option<u16> {
         return None;
     }
     Some(written.value)
-}
-
-fn files(written: &indexmap::IndexMap<Text, Text>, problems: &mut Problems) -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    for (path, content) in written {
-        let inside = path.strip_prefix("/etc/").is_some_and(|rest| {
-            !rest.is_empty() && rest.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
-        });
-        if !inside {
-            problems
-                .error(path.span, format!("`{path}` is not a file below /etc"))
-                .help("files of a node appear below /etc, as `ip netns exec` shows /etc/netns/NAME");
-            continue;
-        }
-        files.insert(path.value.clone(), content.value.clone());
-    }
-    files
 }
 
 fn env(written: &indexmap::IndexMap<Text, Text>, problems: &mut Problems) -> BTreeMap<String, String> {

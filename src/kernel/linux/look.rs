@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 
-use super::Linux;
+use super::{Linux, files};
 use crate::ip::Family;
 use crate::kernel::{Refusal, firewall, ipset, netns, observe, process};
 use crate::plan::{At, Plan, expect};
@@ -53,6 +53,10 @@ impl Linux {
                 lines.retain(|l| l.contains(mark));
             }
             state.firewall.insert(family, lines);
+        }
+        if let Some(netns) = &at.netns {
+            let files = wanted.files.keys().filter_map(|path| Some((path.clone(), files::seen(netns, path)?)));
+            state.files = files.collect();
         }
         for (node, service) in self.services.keys().filter(|(n, _)| *n == *at.node).cloned().collect::<Vec<_>>() {
             let process = self.services[&(node, service.clone())];

@@ -47,7 +47,9 @@ impl Linux {
                 let (set, member) = (set.clone(), member.clone());
                 self.within(&at.netns, move || ipset::delete(&set, &member))?
             }
-            Item::Netns | Item::Link(_) | Item::Sysctl(_) | Item::Firewall(..) | Item::Service(_) => Ok(()),
+            Item::Netns | Item::Link(_) | Item::Sysctl(_) | Item::Firewall(..) | Item::File(_) | Item::Service(_) => {
+                Ok(())
+            }
         }
     }
 

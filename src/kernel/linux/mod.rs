@@ -15,6 +15,7 @@ use crate::link::{NewLink, veth};
 use crate::name::IfName;
 use crate::plan::{At, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd};
 
+mod files;
 mod look;
 mod mend;
 mod services;
@@ -275,7 +276,8 @@ impl Kernel for Linux {
                 let ours = shown.into_iter().filter(|l| !machine || l.contains(&mark));
                 return Ok(Done::Shown(ours.collect()));
             }
-            Op::WriteFile { at, name, content } => write_file(at, name, content)?,
+            Op::AddRun { at, folders } => files::add_run(at, folders)?,
+            Op::WriteFile { at, path, content } => files::write(at, path, content)?,
             Op::StartService { at, name, service } => return self.start(plan, at, name, service),
         }
         Ok(Done::Plain)
@@ -284,20 +286,4 @@ impl Kernel for Linux {
     fn take_back(&mut self, undo: &Undo) -> Result<(), Refusal> {
         self.undo(undo)
     }
-}
-
-/// `/etc/netns/NAME/FILE`, which `ip netns exec NAME` shows as `/etc/FILE`.
-fn file_path(netns: &str, name: &str) -> PathBuf {
-    Path::new(netns::ETC).join(netns).join(name)
-}
-
-fn write_file(at: &At, name: &str, content: &str) -> Result<(), Refusal> {
-    let Some(netns) = &at.netns else {
-        return Err(Refusal::new(format!("/etc/{name} of the machine itself is not netlab's to write")));
-    };
-    let path = file_path(netns, name);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&path, content).map_err(|e| Refusal::from(e).about(path.display()))
 }

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::Linux;
 use crate::kernel::process::Session;
 use crate::kernel::{Refusal, process, responder};
 use crate::plan::{At, Done, Op, Plan, Process};
-use crate::topology::{Program, Service};
+use crate::topology::{Program, Ready, Service};
 
 impl Linux {
     pub(super) fn start(&mut self, plan: &Plan, at: &At, name: &str, service: &Service) -> Result<Done, Refusal> {
@@ -33,17 +34,11 @@ impl Linux {
                 (command, Stdio::null())
             }
         };
+        self.test(plan, at, service)?;
         std::fs::create_dir_all(&self.logs)?;
         let log = File::create(self.logs.join(format!("{node}.{name}.log")))?;
         command.stdin(input).stdout(log.try_clone()?).stderr(log);
-        command.env(process::MARK, plan.mark()).env("NETLAB_NODE", &node);
-        command.envs(&service.env);
-        if let Some(user) = &service.user {
-            become_user(&mut command, user)?;
-        }
-        let file = self.namespace(&at.netns)?.map(File::try_clone).transpose()?;
-        let place = at.netns.as_deref().zip(file.as_ref());
-        process::enter(&mut command, place, Session::Own)?;
+        self.dress(&mut command, plan, at, service, Session::Own)?;
         let child = command.spawn().map_err(|e| Refusal::from(e).about(service_program(service)))?;
         let pid = child.id() as i32;
         self.children.push(child);
@@ -52,18 +47,59 @@ impl Linux {
         Ok(Done::Started(process))
     }
 
+    /// Environment, user and place of a service's commands.
+    fn dress(
+        &mut self,
+        command: &mut Command,
+        plan: &Plan,
+        at: &At,
+        service: &Service,
+        session: Session,
+    ) -> Result<(), Refusal> {
+        command.env(process::MARK, plan.mark()).env("NETLAB_NODE", at.node.as_str());
+        command.envs(&service.env);
+        if let Some(user) = &service.user {
+            become_user(command, user)?;
+        }
+        let file = self.namespace(&at.netns)?.map(File::try_clone).transpose()?;
+        let place = at.netns.as_deref().zip(file.as_ref());
+        Ok(process::enter(command, place, session)?)
+    }
+
+    /// Runs one of a service's own commands to its end: what it said, and whether it was happy.
+    fn ask(&mut self, plan: &Plan, at: &At, service: &Service, argv: &[String]) -> Result<(bool, String), Refusal> {
+        let mut command = process::clean(&argv[0]);
+        command.args(&argv[1..]).stdin(Stdio::null());
+        self.dress(&mut command, plan, at, service, Session::Group)?;
+        let output = command.output().map_err(|e| Refusal::from(e).about(&argv[0]))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
+        let said = [text(&output.stdout), text(&output.stderr)].into_iter().filter(|t| !t.is_empty());
+        Ok((output.status.success(), said.collect::<Vec<_>>().join("\n")))
+    }
+
+    /// A program with a mistake in its files is not even started: the test says it in better words than its death.
+    fn test(&mut self, plan: &Plan, at: &At, service: &Service) -> Result<(), Refusal> {
+        if service.test.is_empty() {
+            return Ok(());
+        }
+        match self.ask(plan, at, service, &service.test)? {
+            (true, _) => Ok(()),
+            (false, said) => Err(Refusal::new(format!("`{}` finds a mistake:\n{said}", service.test.join(" ")))),
+        }
+    }
+
     /// Waits until every program of the plan that is to be ready is; a program that has died says why.
     pub fn settle(&mut self, plan: &Plan) -> Result<(), (usize, Refusal)> {
         for (i, step) in plan.steps.iter().enumerate() {
             let Op::StartService { at, name, service } = &step.op else {
                 continue;
             };
-            self.wait_ready(at, name, service).map_err(|refusal| (i, refusal))?;
+            self.wait_ready(plan, at, name, service).map_err(|refusal| (i, refusal))?;
         }
         Ok(())
     }
 
-    pub(super) fn wait_ready(&mut self, at: &At, name: &str, service: &Service) -> Result<(), Refusal> {
+    pub(super) fn wait_ready(&mut self, plan: &Plan, at: &At, name: &str, service: &Service) -> Result<(), Refusal> {
         if matches!(service.program, Program::Responder { .. }) {
             return Ok(());
         }
@@ -78,20 +114,43 @@ impl Linux {
             if !process::alive(process) {
                 return Err(Refusal::new(self.last_words(at, name)));
             }
-            let ready = match service.ready_tcp {
-                Some(port) => self.within(&at.netns, move || accepts(port))?,
+            let ready = match &service.ready {
+                Some(Ready::Tcp(port)) => {
+                    let port = *port;
+                    self.within(&at.netns, move || accepts(port))?
+                }
+                Some(Ready::Socket(path)) => listens(process.pid, path),
+                Some(Ready::Run(argv)) => self.ask(plan, at, service, argv)?.0,
                 None => begun.elapsed() >= moment,
             };
             if ready {
                 return Ok(());
             }
             if begun.elapsed() > service.ready_within {
-                let port = service.ready_tcp.unwrap_or(0);
-                let waited = service.ready_within.as_secs_f32();
-                return Err(Refusal::new(format!("port {port} does not accept connections after {waited} s")));
+                let what = match &service.ready {
+                    Some(Ready::Tcp(port)) => format!("port {port} does not accept connections"),
+                    Some(Ready::Socket(path)) => format!("{path} does not accept connections"),
+                    Some(Ready::Run(argv)) => format!("`{}` does not exit with 0", argv.join(" ")),
+                    None => "it is not ready".into(),
+                };
+                return Err(Refusal::new(format!("{what} after {} s", service.ready_within.as_secs_f32())));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Ends a program and what it has started: everything of its session.
+    pub fn end_service(&mut self, at: &At, name: &str) -> Result<(), Refusal> {
+        let Some(process) = self.services.get(&(at.node.to_string(), name.to_string())).copied() else {
+            return Ok(());
+        };
+        let inode = match self.namespace(&at.netns)? {
+            Some(file) => file.metadata()?.ino(),
+            None => std::fs::metadata("/proc/self/ns/net")?.ino(),
+        };
+        let ended = process::end(|| process::of_session(process.pid, inode));
+        self.reap();
+        ended.map_err(|left| Refusal::new(format!("`{name}` does not end: {left:?}")))
     }
 
     pub(super) fn reap(&mut self) {
@@ -114,6 +173,11 @@ impl Linux {
 fn accepts(port: u16) -> bool {
     let local: SocketAddr = ([127, 0, 0, 1], port).into();
     std::net::TcpStream::connect_timeout(&local, Duration::from_millis(200)).is_ok()
+}
+
+/// Whether a Unix socket that a process sees at a path accepts connections.
+fn listens(pid: i32, path: &str) -> bool {
+    std::os::unix::net::UnixStream::connect(format!("/proc/{pid}/root{path}")).is_ok()
 }
 
 fn service_program(service: &Service) -> String {

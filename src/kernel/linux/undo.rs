@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use rtnetlink::LinkUnspec;
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 
-use super::{Linux, absent_is_fine, file_path};
+use super::{Linux, absent_is_fine, files};
 use crate::ip::Mac;
 use crate::kernel::{Netlink, Refusal, firewall, ipset, messages, netns, observe, process, sysctl};
 use crate::plan::{Identity, Undo};
@@ -82,7 +81,8 @@ impl Linux {
                 }
                 Ok(())
             }
-            Undo::RemoveFile { netns, name } => remove_file(netns.as_deref(), name),
+            Undo::RemoveFile { netns, path } => files::remove(netns, path),
+            Undo::RemoveRun { netns } => files::remove_run(netns),
         }
     }
 
@@ -195,25 +195,4 @@ fn is_placeholder(name: &str) -> bool {
         return false;
     };
     meta.is_file() && meta.len() == 0 && meta.uid() == nix::unistd::geteuid().as_raw()
-}
-
-fn remove_file(netns: Option<&str>, name: &str) -> Result<(), Refusal> {
-    let Some(netns) = netns else { return Ok(()) };
-    let path = file_path(netns, name);
-    match std::fs::remove_file(&path) {
-        Err(e) if !matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            return Err(Refusal::from(e).about(path.display()));
-        }
-        _ => {}
-    }
-    // The folders up to the namespace's own, where nobody else has put anything.
-    let top = Path::new(netns::ETC).join(netns);
-    let mut folder = path.parent();
-    while let Some(at) = folder.filter(|f| f.starts_with(&top)) {
-        if std::fs::remove_dir(at).is_err() {
-            break;
-        }
-        folder = at.parent();
-    }
-    Ok(())
 }
