@@ -21,8 +21,13 @@ fn stopped(topology: &Topology, plan: &Plan, fails: Fails) -> (Fake, Vec<String>
     let mut journal = Journal::create(&folder, &header(topology, plan), plan).unwrap();
     let mut machine = Fake::failing(fails);
     let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
-    let result = up::carry_out(&mut machine, plan, &mut journal, &mut outcomes, topology, &mut |_| {});
-    assert_eq!(result.is_ok(), fails == Fails::Never);
+    let run = || up::carry_out(&mut machine, plan, &mut journal, &mut outcomes, topology, &mut |_| {}).is_ok();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    match fails {
+        Fails::Never => assert!(result.unwrap()),
+        Fails::Killed(_) => assert!(result.is_err()),
+        Fails::Before(_) | Fails::After(_) => assert!(!result.unwrap()),
+    }
     // What netlab knew is gone with it: only the file is left.
     let entry = journal::read(&folder).unwrap().unwrap();
     let left = down::take_back(&mut machine, entry.plan.as_ref().unwrap(), &entry.outcomes);
@@ -57,7 +62,7 @@ fn stopped_anywhere_nothing_is_left() {
     let mut points = 0;
     for (topology, plan) in all() {
         for n in 0..plan.steps.len() {
-            for fails in [Fails::Before(n), Fails::After(n)] {
+            for fails in [Fails::Before(n), Fails::After(n), Fails::Killed(n)] {
                 let (machine, left) = stopped(&topology, &plan, fails);
                 assert_eq!(left, Vec::<String>::new(), "{} {fails:?}", plan.lab);
                 assert_eq!(machine.picture(), Fake::default().picture(), "{} {fails:?}", plan.lab);

@@ -23,11 +23,25 @@ pub struct Gone {
 pub fn take_back<K: Kernel>(kernel: &mut K, plan: &Plan, outcomes: &[Outcome]) -> Vec<(Undo, Refusal)> {
     let untouched = Outcome::Untouched;
     let list = undo(plan, |i| outcomes.get(i).unwrap_or(&untouched));
+    // All at once, or cut where a failure is wanted.
+    let points = failpoint::step(&["down"]).filter(|n| *n < list.len());
     let mut left = Vec::new();
-    for (n, undo) in list.into_iter().enumerate() {
-        let result = failpoint::at("down", n).and_then(|()| kernel.take_back(&undo));
-        if let Err(refusal) = result {
-            left.push((undo, refusal));
+    let mut take = |undos: &[Undo]| {
+        let answers = kernel.take_all_back(undos);
+        let refused = |(undo, answer): (&Undo, Result<(), Refusal>)| Some((undo.clone(), answer.err()?));
+        left.extend(undos.iter().zip(answers).filter_map(refused));
+    };
+    match points {
+        None => take(&list),
+        Some(n) => {
+            take(&list[..n]);
+            match failpoint::at("down", n) {
+                Ok(()) => take(&list[n..]),
+                Err(refusal) => {
+                    take(&list[n + 1..]);
+                    left.push((list[n].clone(), refusal));
+                }
+            }
         }
     }
     left

@@ -2,9 +2,17 @@
 //!
 //! `NETLAB_FAILPOINT=up:7=error` makes step 7 fail, `up:7=kill` ends netlab with SIGKILL right before it, and
 //! `done:7=kill` right after it, before the journal hears of it. `down:N=…` is the same on the way down, `journal=kill`
-//! stops after the plan has been written and nothing done.
+//! stops after the plan has been written and nothing done. `half:N=kill` ends netlab in the middle of a batch, with every
+//! step before N done and none of the batch on record.
 
 use crate::kernel::Refusal;
+
+/// The step of a place that the variable names: a batch is cut there, so that the failure strikes between two steps.
+pub fn step(places: &[&str]) -> Option<usize> {
+    let wanted = std::env::var("NETLAB_FAILPOINT").ok()?;
+    let (place, n) = wanted.split_once('=')?.0.split_once(':')?;
+    if places.contains(&place) { n.parse().ok() } else { None }
+}
 
 /// Does what the variable says about this place.
 pub fn at(place: &str, n: usize) -> Result<(), Refusal> {

@@ -1,12 +1,14 @@
 //! The journal: what will be done is on record before anything is done.
 //!
 //! One file per lab, one record per line, each with a checksum in front. The header and the whole plan are written and
-//! synced in one go, closed by an end mark; a plan without its end mark was never begun. Then each step leaves a line
-//! before it begins (with what it will overwrite) and one after it. These are not synced: a process that is killed loses
-//! nothing that it has written, and after a power cut the machine has nothing left to undo.
+//! synced in one go, closed by an end mark; a plan without its end mark was never begun. Then each batch of steps leaves a
+//! line before it begins and one after it; a step on the machine itself is a batch of its own, with what it will overwrite.
+//! These are not synced: a process that is killed loses nothing that it has written, and after a power cut the machine has
+//! nothing left to undo.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +20,7 @@ use crate::plan::{At, Before, Done, Outcome, Plan, Step};
 use crate::span::Source;
 
 /// The format that this netlab writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Room for what a step's two records need beside the plan, so that a full disk cannot stop a `down`.
 const ROOM_PER_STEP: usize = 256;
 
@@ -73,6 +75,13 @@ enum Record {
     Done {
         step: usize,
         done: Done,
+    },
+    /// All of these steps begin: each may have happened from here on.
+    BeginAll(Range<usize>),
+    /// All of these steps are done; what they came to, where it is worth a word.
+    DoneAll {
+        steps: Range<usize>,
+        done: Vec<(usize, Done)>,
     },
     /// The lab is up and was seen to be so.
     Up,
@@ -169,6 +178,22 @@ impl Journal {
         self.add(&Record::Done { step, done })
     }
 
+    /// A batch begins.
+    pub fn begin_all(&mut self, steps: Range<usize>) -> std::io::Result<()> {
+        self.add(&Record::BeginAll(steps))
+    }
+
+    /// A batch is done, or as much of it as is in `done`.
+    pub fn done_all(&mut self, steps: Range<usize>, done: Vec<(usize, Done)>) -> std::io::Result<()> {
+        if done.len() == steps.len() {
+            let told = done.into_iter().filter(|(_, done)| *done != Done::Plain).collect();
+            return self.add(&Record::DoneAll { steps, done: told });
+        }
+        let lines: Result<String> = done.into_iter().map(|(step, done)| line(&Record::Done { step, done })).collect();
+        let text = lines.map_err(|e| std::io::Error::other(e.to_string()))?;
+        self.file.write_all(text.as_bytes())
+    }
+
     /// The lab is up.
     pub fn up(&mut self) -> std::io::Result<()> {
         self.add(&Record::Up)
@@ -256,6 +281,21 @@ pub fn parse(text: &str) -> Result<Option<Entry>> {
                     *outcome = finished(outcome, done);
                 }
             }
+            Record::BeginAll(steps) => {
+                for outcome in entry.outcomes.iter_mut().take(steps.end).skip(steps.start) {
+                    *outcome = begun(outcome, None);
+                }
+            }
+            Record::DoneAll { steps, done } => {
+                for outcome in entry.outcomes.iter_mut().take(steps.end).skip(steps.start) {
+                    *outcome = finished(outcome, Done::Plain);
+                }
+                for (step, done) in done {
+                    if let Some(outcome) = entry.outcomes.get_mut(step) {
+                        *outcome = finished(outcome, done);
+                    }
+                }
+            }
             Record::Up => entry.up = true,
             Record::Down => entry.going_down = true,
         }
@@ -313,10 +353,14 @@ mod tests {
         }
         text.push_str(&line(&Record::Planned(plan.steps.len())).unwrap());
         let planned = text.len();
-        for i in 0..plan.steps.len() {
+        let half = plan.steps.len() / 2;
+        for i in 0..half {
             text.push_str(&line(&Record::Begin { step: i, before: None }).unwrap());
             text.push_str(&line(&Record::Done { step: i, done: Done::Plain }).unwrap());
         }
+        let rest = half..plan.steps.len();
+        text.push_str(&line(&Record::BeginAll(rest.clone())).unwrap());
+        text.push_str(&line(&Record::DoneAll { steps: rest, done: Vec::new() }).unwrap());
         text.push_str(&line(&Record::Up).unwrap());
         (text, planned)
     }

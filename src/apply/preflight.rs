@@ -2,7 +2,7 @@
 //!
 //! Only what the lab uses is looked at: a lab without firewall lines needs no iptables. All findings come at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ipnet::IpNet;
 
@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::ip::Family;
 use crate::kernel::{Linux, firewall, ipset, machine, netns};
 use crate::link::Kind;
+use crate::name::NodeName;
 use crate::plan::{ETC, NODES, Op, Plan};
 use crate::topology::Topology;
 
@@ -153,14 +154,15 @@ fn kinds(topology: &Topology) -> Result<()> {
 /// Names that netlab is about to take.
 fn names(plan: &Plan) -> Result<()> {
     let mut taken = Vec::new();
+    let written = |op: &Op| matches!(op, Op::WriteFile { .. }).then(|| op.at().node.clone());
+    let writes: HashSet<NodeName> = plan.steps.iter().filter_map(|s| written(&s.op)).collect();
     for at in &plan.nodes {
         let Some(name) = &at.netns else { continue };
         if netns::exists(name) {
             taken.push((name, format!("{} exists and was not made by netlab", netns::path(name).display())));
         }
-        let writes = plan.steps.iter().any(|s| matches!(&s.op, Op::WriteFile { at: a, .. } if a == at));
         for folder in [ETC, NODES].map(|top| std::path::Path::new(top).join(name)) {
-            if writes && folder.exists() {
+            if writes.contains(&at.node) && folder.exists() {
                 taken.push((name, format!("{} exists and was not made by netlab", folder.display())));
             }
         }

@@ -10,7 +10,7 @@ use super::running::Found;
 use super::{Event, down, failpoint, ground, journal, lock, preflight, refused, stop};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Kernel, Linux, Refusal, machine};
-use crate::plan::{Done, Mode, Outcome, Plan, expect};
+use crate::plan::{Batch, Done, Mode, Outcome, Plan, Way, batches, cut, expect};
 use crate::state::{State, diff};
 use crate::topology::Topology;
 
@@ -184,7 +184,7 @@ fn service_died(plan: &Plan, step: usize, topology: &Topology, refusal: &Refusal
     }
 }
 
-/// Carries out the steps on any machine. What was begun is in `outcomes`, whatever happens.
+/// Carries out the steps on any machine, batch by batch. What was begun is in `outcomes`, whatever happens.
 pub fn carry_out<K: Kernel>(
     kernel: &mut K,
     plan: &Plan,
@@ -193,26 +193,64 @@ pub fn carry_out<K: Kernel>(
     topology: &Topology,
     say: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
+    let interrupted = || Error::new(Kind::Interrupted, "interrupted");
     let of = plan.steps.len();
-    for (n, step) in plan.steps.iter().enumerate() {
+    let mut all = batches(plan);
+    if let Some(n) = failpoint::step(&["up", "done"]) {
+        all = cut(all, n);
+    }
+    for batch in all {
         if stop::requested() {
-            return Err(Error::new(Kind::Interrupted, "interrupted"));
+            return Err(interrupted());
         }
-        say(Event::Step { n, of, op: &step.op });
-        let refused = |refusal: Refusal| refused(step, &topology.source, &refusal);
+        let n = batch.steps.start;
+        say(Event::Step { n, of, op: &plan.steps[n].op });
+        let refused = |n: usize, refusal: Refusal| refused(&plan.steps[n], &topology.source, &refusal);
         let lost = |e: std::io::Error| Error::machine("cannot write the journal").cause(e);
-        let before = kernel.before(&step.op).map_err(refused)?;
-        journal.begin(n, before.clone()).map_err(lost)?;
-        outcomes[n] = Outcome::Begun(before.clone());
-        let done = failpoint::at("up", n).and_then(|()| kernel.perform(plan, &step.op)).map_err(refused)?;
-        failpoint::at("done", n).map_err(refused)?;
-        journal.done(n, done.clone()).map_err(lost)?;
-        outcomes[n] = Outcome::Done(before, done);
+        let before = match batch.way {
+            Way::Alone => kernel.before(&plan.steps[n].op).map_err(|r| refused(n, r))?,
+            Way::Lanes | Way::Cables => None,
+        };
+        // Whatever of the batch has happened when netlab is killed: from here on all of it counts as begun.
+        match batch.way {
+            Way::Alone => journal.begin(n, before.clone()).map_err(lost)?,
+            Way::Lanes | Way::Cables => journal.begin_all(batch.steps.clone()).map_err(lost)?,
+        }
+        outcomes[batch.steps.clone()].fill(Outcome::Begun(before.clone()));
+        failpoint::at("up", n).map_err(|r| refused(n, r))?;
+        half_killed(kernel, plan, &batch);
+        let answers = kernel.perform_batch(plan, &batch, &stop::requested);
+        let injected = failpoint::at("done", n);
+        let (mut done, mut first_refusal) = (Vec::new(), None);
+        for (n, answer) in batch.steps.clone().zip(answers) {
+            match answer {
+                Some(Ok(result)) => done.push((n, result)),
+                Some(Err(refusal)) if first_refusal.is_none() => first_refusal = Some((n, refusal)),
+                Some(Err(_)) | None => {}
+            }
+        }
+        for (n, result) in &done {
+            outcomes[*n] = Outcome::Done(before.clone(), result.clone());
+        }
+        injected.map_err(|r| refused(n, r))?;
+        let whole = done.len() == batch.steps.len();
+        journal.done_all(batch.steps.clone(), done).map_err(lost)?;
+        if let Some((n, refusal)) = first_refusal {
+            return Err(refused(n, refusal));
+        }
+        if !whole {
+            return Err(interrupted());
+        }
     }
-    if stop::requested() {
-        return Err(Error::new(Kind::Interrupted, "interrupted"));
-    }
-    Ok(())
+    if stop::requested() { Err(interrupted()) } else { Ok(()) }
+}
+
+/// For the tests: the first steps of a batch happen, and netlab dies before the journal hears of any.
+fn half_killed<K: Kernel>(kernel: &mut K, plan: &Plan, batch: &Batch) {
+    let Some(n) = failpoint::step(&["half"]).filter(|n| batch.steps.contains(n)) else { return };
+    let first = Batch { steps: batch.steps.start..n, way: batch.way };
+    let _ = kernel.perform_batch(plan, &first, &|| false);
+    let _ = failpoint::at("half", n);
 }
 
 /// What should be there: the plan's picture, with the firewall as the kernel showed it right after it was loaded.

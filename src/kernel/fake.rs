@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kernel, Refusal};
-use crate::plan::{At, Before, Done, Identity, Op, Plan, Process, Undo};
+use super::{Halt, Kernel, Refusal};
+use crate::plan::{At, Batch, Before, Done, Identity, Op, Plan, Process, Undo, Way, lanes};
 
 /// When the machine fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Fails {
     Before(usize),
     /// Right after it took effect, before anybody hears of it.
     After(usize),
+    /// netlab is killed right before operation `n`: it panics, and writes nothing down any more.
+    Killed(usize),
 }
 
 /// The machine.
@@ -122,6 +124,9 @@ impl Kernel for Fake {
         if self.fails == Fails::Before(n) {
             return Err(Refusal::new("the machine fails"));
         }
+        if self.fails == Fails::Killed(n) {
+            std::panic::resume_unwind(Box::new("killed"));
+        }
         let mut done = Done::Plain;
         match op {
             Op::AddNetns { at } => {
@@ -179,6 +184,25 @@ impl Kernel for Fake {
             return Err(Refusal::new("the machine fails"));
         }
         Ok(done)
+    }
+
+    /// In the order that nobody expects: the last lane first. Only within a lane is there any order.
+    fn perform_batch(&mut self, plan: &Plan, batch: &Batch, _: Halt<'_>) -> Vec<Option<Result<Done, Refusal>>> {
+        let steps: Vec<usize> = match batch.way {
+            Way::Alone => batch.steps.clone().collect(),
+            Way::Lanes => lanes(plan, &batch.steps).into_iter().rev().flat_map(|(_, steps)| steps).collect(),
+            Way::Cables => batch.steps.clone().rev().collect(),
+        };
+        let mut answers = vec![None; batch.steps.len()];
+        for n in steps {
+            let answer = self.perform(plan, &plan.steps[n].op);
+            let refused = answer.is_err();
+            answers[n - batch.steps.start] = Some(answer);
+            if refused {
+                break;
+            }
+        }
+        answers
     }
 
     fn take_back(&mut self, undo: &Undo) -> Result<(), Refusal> {

@@ -29,7 +29,7 @@ pub use netlink::Netlink;
 pub use observe::{MachineView, View};
 pub use probe::lacking;
 
-use crate::plan::{Before, Done, Op, Plan, Undo};
+use crate::plan::{Batch, Before, Done, Op, Plan, Undo};
 
 /// A machine on which plans are carried out.
 pub trait Kernel {
@@ -39,7 +39,34 @@ pub trait Kernel {
     fn perform(&mut self, plan: &Plan, op: &Op) -> Result<Done, Refusal>;
     /// Takes one thing back; absent is success. Says what it left alone, and why.
     fn take_back(&mut self, undo: &Undo) -> Result<(), Refusal>;
+
+    /// Carries out a batch of steps: an answer for each, none for those that were not tried. It goes on no further after
+    /// a refusal, or when `halt` says so; what is under way by then is finished.
+    fn perform_batch(&mut self, plan: &Plan, batch: &Batch, halt: Halt<'_>) -> Vec<Option<Result<Done, Refusal>>> {
+        let mut answers = Vec::new();
+        for step in &plan.steps[batch.steps.clone()] {
+            if halt() {
+                break;
+            }
+            let answer = self.perform(plan, &step.op);
+            let refused = answer.is_err();
+            answers.push(Some(answer));
+            if refused {
+                break;
+            }
+        }
+        answers.resize(batch.steps.len(), None);
+        answers
+    }
+
+    /// Takes several things back, in their order where it matters: an answer for each.
+    fn take_all_back(&mut self, undos: &[Undo]) -> Vec<Result<(), Refusal>> {
+        undos.iter().map(|undo| self.take_back(undo)).collect()
+    }
 }
+
+/// Whether somebody wants netlab to stop.
+pub type Halt<'h> = &'h (dyn Fn() -> bool + Sync);
 
 /// The kernel (or a program that speaks for it) said no.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MntFlags, umount2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 
 use super::Refusal;
 use super::diver::Diver;
@@ -26,26 +27,53 @@ pub fn exists(name: &str) -> bool {
 }
 
 /// Makes a namespace under a name that is free.
-pub fn create(name: &str) -> Result<File, Refusal> {
-    if exists(name) {
-        // netns-rs would mount over it.
-        return Err(Refusal::errno(libc::EEXIST, Some(format!("{} is there already", path(name).display()))));
-    }
-    let made = netns_rs::NetNs::new(name).map_err(|e| refusal(&e))?;
-    made.file().try_clone().map_err(Refusal::from)
+pub fn create(name: &str) -> Result<Identity, Refusal> {
+    prepare_folder()?;
+    // A thread of its own: it stays in there.
+    std::thread::scope(|scope| match scope.spawn(|| become_new(name)).join() {
+        Ok(made) => made,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
 }
 
-fn refusal(error: &netns_rs::Error) -> Refusal {
-    let text = error.to_string();
-    let limit = text.contains("os error 28") || text.contains("ENOSPC");
-    if limit {
-        let most = std::fs::read_to_string("/proc/sys/user/max_net_namespaces").unwrap_or_default();
-        return Refusal::errno(
-            libc::ENOSPC,
-            Some(format!("the limit user.max_net_namespaces ({}) is reached", most.trim())),
-        );
+/// Makes the folder of names a shared mount of its own, as the first `ip netns add` after boot does.
+pub fn prepare_folder() -> Result<(), Refusal> {
+    netns_rs::Env::init(&netns_rs::DefaultEnv).map_err(|e| Refusal::new(e.to_string()))
+}
+
+/// Moves the calling thread into a new namespace under a name that is free, for good. The name comes first, empty: whoever
+/// finds it so knows that netlab died in between.
+pub fn become_new(name: &str) -> Result<Identity, Refusal> {
+    let path = path(name);
+    let placeholder = File::options().write(true).create_new(true).open(&path);
+    drop(placeholder.map_err(|e| taken(&path, e))?);
+    let made = unshare(CloneFlags::CLONE_NEWNET).map_err(refusal).and_then(|()| {
+        let here = Path::new("/proc/thread-self/ns/net");
+        mount(Some(here), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(Refusal::from)?;
+        identity_here()
+    });
+    if made.is_err() {
+        let _ = remove(name);
     }
-    Refusal::new(text)
+    made
+}
+
+fn taken(path: &Path, error: std::io::Error) -> Refusal {
+    match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Refusal::errno(libc::EEXIST, Some(format!("{} is there already", path.display())))
+        }
+        _ => Refusal::from(error).about(path.display()),
+    }
+}
+
+fn refusal(errno: nix::errno::Errno) -> Refusal {
+    if errno != nix::errno::Errno::ENOSPC {
+        return errno.into();
+    }
+    let most = std::fs::read_to_string("/proc/sys/user/max_net_namespaces").unwrap_or_default();
+    let limit = format!("the limit user.max_net_namespaces ({}) is reached", most.trim());
+    Refusal::errno(libc::ENOSPC, Some(limit))
 }
 
 /// Opens a namespace by its name; `None` when the name is gone.
@@ -68,6 +96,11 @@ pub fn identity(diver: &Diver, file: &File) -> Result<Identity, Refusal> {
     let inode = file.metadata()?.ino();
     let cookie = diver.within(Some(file), cookie)?;
     Ok(Identity { inode, cookie })
+}
+
+/// Who the namespace of the calling thread is.
+pub fn identity_here() -> Result<Identity, Refusal> {
+    Ok(Identity { inode: Path::new("/proc/thread-self/ns/net").metadata()?.ino(), cookie: cookie() })
 }
 
 /// SO_NETNS_COOKIE of the calling thread's namespace; 0 before Linux 5.14.

@@ -175,8 +175,8 @@ fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
 }
 
 /// Sorted values of the kernel settings that a picture speaks of, read in the calling thread's namespace.
-pub(super) fn sysctls(wanted: &[String]) -> BTreeMap<String, String> {
-    wanted.iter().filter_map(|path| Some((path.clone(), super::sysctl::read(path)?))).collect()
+pub(super) fn sysctls<'p>(wanted: impl Iterator<Item = &'p String>) -> BTreeMap<String, String> {
+    wanted.filter_map(|path| Some((path.clone(), super::sysctl::read(path)?))).collect()
 }
 
 /// What of the machine's own network a lab could collide with.

@@ -133,6 +133,19 @@ pub fn of_session(session: i32, namespace: u64) -> Vec<i32> {
     found
 }
 
+/// The namespaces that any process is in.
+pub fn inhabited() -> HashSet<u64> {
+    pids().filter_map(|pid| Some(std::fs::metadata(format!("/proc/{pid}/ns/net")).ok()?.ino())).collect()
+}
+
+/// Which of these namespaces another process has open as a file: they outlive their names.
+pub fn held_open(namespaces: &HashSet<u64>) -> HashSet<u64> {
+    let Ok(own) = std::fs::metadata("/proc/self/ns/net") else { return HashSet::new() };
+    let files = pids().flat_map(|pid| std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten());
+    let held = files.filter_map(|file| std::fs::metadata(file.path()).ok()).filter(|m| m.dev() == own.dev());
+    held.map(|m| m.ino()).filter(|inode| namespaces.contains(inode)).collect()
+}
+
 /// Every process with the lab's mark in its environment.
 pub fn marked(mark: &str) -> Vec<i32> {
     let wanted = format!("{MARK}={mark}").into_bytes();

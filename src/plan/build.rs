@@ -5,6 +5,8 @@
 //! "up", so that nothing is seen on the wire from a half-made node. Routes come when everything is up: the kernel takes
 //! none through an interface that is down.
 
+use std::collections::HashMap;
+
 use super::{At, Op, Plan, Step, VethEnd};
 use crate::ip::{Family, iptables};
 use crate::link::{Kind, NewLink, veth};
@@ -101,8 +103,9 @@ fn own_links(nodes: &[(At, &Node)], steps: &mut Steps, which: impl Fn(&Interface
 }
 
 fn cables(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
+    let by_name: HashMap<&NodeName, &(At, &Node)> = nodes.iter().map(|pair| (&pair.0.node, pair)).collect();
     let end = |(node, name): &(NodeName, IfName)| -> Option<VethEnd> {
-        let (at, found) = nodes.iter().find(|(at, _)| at.node == *node)?;
+        let (at, found) = by_name.get(node)?;
         let interface = found.interfaces.get(name)?;
         let end = veth::End { name: name.clone(), mac: interface.mac?, mtu: interface.mtu };
         Some(VethEnd { at: at.clone(), end })

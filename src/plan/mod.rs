@@ -2,8 +2,9 @@
 //!
 //! [`build`] makes it from a topology, in a fixed order of phases and without looking at the machine. Everything else
 //! reads it: [`explain`] prints it, the journal keeps it, the executor carries it out, [`expect`] says what must then be
-//! there, [`pending`] which steps are not (or no longer) in effect.
+//! there, [`batches`] which steps go together, [`pending`] which steps are not (or no longer) in effect.
 
+mod batch;
 mod build;
 mod expect;
 mod explain;
@@ -13,6 +14,7 @@ mod undo;
 
 use serde::{Deserialize, Serialize};
 
+pub use batch::{Batch, Way, batches, cut, lanes};
 pub use build::{Mode, build};
 pub use expect::expect;
 pub use explain::{command, explain, script};

@@ -1,6 +1,7 @@
 //! netlab is ended in the worst moments. `down` afterwards finds everything, and leaves nothing.
 //!
-//! The moments: right before each step, right after it while the journal has not heard of it, between the plan and its
+//! The moments: right before each step, right after it while the journal has not heard of it, in the middle of a batch of
+//! which the journal knows only that it was begun, between the plan and its
 //! first step, between any two things that `down` takes back, and anywhere at all.
 
 use std::time::Duration;
@@ -90,6 +91,12 @@ macro_rules! sweeps {
             fn killed_after_a_step_that_is_not_on_record_down_leaves_nothing() {
                 let Some(sweep) = Sweep::of(&$words, $stride) else { return };
                 sweep.killed_on_the_way_up("done");
+            }
+
+            #[test]
+            fn killed_in_the_middle_of_a_batch_down_leaves_nothing() {
+                let Some(sweep) = Sweep::of(&$words, $stride) else { return };
+                sweep.killed_on_the_way_up("half");
             }
 
             #[test]

@@ -92,3 +92,19 @@ fn down_all_takes_every_lab_down() {
     host.netlab(["down", "--all"]).success().says("no lab is up");
     host.assert_as(&before, "down --all");
 }
+
+#[test]
+fn a_namespace_that_somebody_holds_open_keeps_no_links_of_the_lab() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.netlab(["up", "bridge-lab"]).success();
+    let mut holder = host.start("sh", ["-c", "exec 9</run/netns/host; exec sleep 60"]);
+    let inside = "nsenter --net=/proc/$(pgrep -x sleep)/fd/9 ip -o link show";
+    host.wait_for(&format!("{inside} | grep v-net-0"));
+    host.netlab(["down"]).success();
+    let links = host.sh(inside).success().stdout;
+    assert!(!links.contains("v-net-0"), "{links}");
+    host.sh("kill $(pgrep -x sleep)").success();
+    holder.wait().unwrap();
+    host.assert_as(&before, "down of a lab whose namespace was held open");
+}

@@ -1,12 +1,16 @@
 //! Reading back what nodes have.
 
 use std::collections::{BTreeMap, HashSet};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
+use nix::sched::{CloneFlags, setns};
+
+use super::lanes::on_threads;
 use super::{Linux, files};
 use crate::ip::Family;
-use crate::kernel::{Refusal, firewall, ipset, netns, observe, process};
-use crate::plan::{At, Plan, expect};
+use crate::kernel::{Netlink, Refusal, firewall, ipset, netns, observe, process};
+use crate::plan::{At, Identity, Plan, expect};
 use crate::state::{NodeState, SetState, State};
 
 impl Linux {
@@ -15,67 +19,34 @@ impl Linux {
         observe::machine(self.socket(&None)?)
     }
 
-    pub(super) fn observe_node(&mut self, at: &At, wanted: &NodeState) -> Result<Option<NodeState>, Refusal> {
-        if let Some(name) = &at.netns {
-            // A learner may have dropped the name and made it anew: never trust an old file.
-            self.forget_namespace(name);
-            let Some(file) = netns::open(name)? else {
-                return Ok(None);
-            };
-            // The name may stand for another namespace than ours by now.
-            if let Some(made) = self.identities.get(name)
-                && *made != netns::identity(&self.diver, &file)?
-            {
-                return Ok(None);
-            }
-        }
-        let mut state = observe::node(self.socket(&at.netns)?, wanted)?;
-        let paths: Vec<String> = wanted.sysctls.keys().cloned().collect();
-        let families: Vec<Family> = wanted.firewall.keys().copied().collect();
-        let machine = wanted.machine;
-        let has_sets = !wanted.ipsets.is_empty();
-        let (sysctls, shown, sets) = self.within(&at.netns, move || {
-            // A learner may add a firewall where the lab has none, and empty one that it has.
-            let shown = if machine { firewall::of(&families) } else { firewall::all_of(&families) };
-            // A set that the lab does not know does nothing without a firewall line, and that would be seen.
-            let sets = if has_sets { ipset::shown() } else { Ok(BTreeMap::new()) };
-            (observe::sysctls(&paths), shown, sets)
-        })?;
-        state.sysctls = sysctls;
-        state.ipsets = sets?;
-        // A kernel without IPv6 has it off all the same.
-        for (path, value) in wanted.sysctls.iter().filter(|(p, _)| p.starts_with("net/ipv6/")) {
-            state.sysctls.entry(path.clone()).or_insert_with(|| value.clone());
-        }
-        for (family, shown) in shown {
-            let mut lines = shown?;
-            if let Some(mark) = wanted.machine.then_some("netlab:") {
-                lines.retain(|l| l.contains(mark));
-            }
-            state.firewall.insert(family, lines);
-        }
-        if let Some(netns) = &at.netns {
-            let files = wanted.files.keys().filter_map(|path| Some((path.clone(), files::seen(netns, path)?)));
-            state.files = files.collect();
-        }
-        for (node, service) in self.services.keys().filter(|(n, _)| *n == *at.node).cloned().collect::<Vec<_>>() {
-            let process = self.services[&(node, service.clone())];
-            state.services.insert(service, process::alive(process));
-        }
-        Ok(Some(state))
-    }
-
     /// What the nodes of a plan have.
     pub fn observe(&mut self, plan: &Plan) -> Result<State, Refusal> {
         let wanted = expect(plan);
-        let mut state = State::default();
-        for at in &plan.nodes {
-            let Some(want) = wanted.nodes.get(at.node.as_str()) else {
-                continue;
-            };
-            if let Some(node) = self.observe_node(at, want)? {
-                state.nodes.insert(at.node.to_string(), node);
+        let nodes: Vec<(&At, &NodeState)> =
+            plan.nodes.iter().filter_map(|at| Some((at, wanted.nodes.get(at.node.as_str())?))).collect();
+        let identities = &self.identities;
+        let seen = on_threads(&nodes, |(at, wanted)| {
+            let Some(name) = &at.netns else { return Ok(None) };
+            match enter_ours(name, identities.get(name))? {
+                true => look_around(wanted).map(Some),
+                false => Ok(None),
             }
+        });
+        let mut state = State::default();
+        for ((at, wanted), seen) in nodes.into_iter().zip(seen) {
+            let seen = match &at.netns {
+                Some(_) => seen?,
+                None => Some(self.diver.within(None, || look_around(wanted))??),
+            };
+            let Some(mut seen) = seen else { continue };
+            if let Some(netns) = &at.netns {
+                let files = wanted.files.keys().filter_map(|path| Some((path.clone(), files::seen(netns, path)?)));
+                seen.files = files.collect();
+            }
+            for ((_, service), process) in self.services.iter().filter(|((node, _), _)| *node == *at.node) {
+                seen.services.insert(service.clone(), process::alive(*process));
+            }
+            state.nodes.insert(at.node.to_string(), seen);
         }
         Ok(state)
     }
@@ -104,4 +75,41 @@ impl Linux {
         })?;
         Ok(Some(view))
     }
+}
+
+/// Moves the calling thread into a node, for good; `false` when the name is gone, or stands for another namespace than ours
+/// by now.
+fn enter_ours(name: &str, made: Option<&Identity>) -> Result<bool, Refusal> {
+    let Some(file) = netns::open(name)? else {
+        return Ok(false);
+    };
+    setns(file.as_fd(), CloneFlags::CLONE_NEWNET)
+        .map_err(|errno| Refusal::from(errno).about("cannot enter the namespace"))?;
+    match made {
+        Some(made) => Ok(*made == netns::identity_here()?),
+        None => Ok(true),
+    }
+}
+
+/// The picture of the node that the calling thread is in, but for its programs.
+fn look_around(wanted: &NodeState) -> Result<NodeState, Refusal> {
+    let mut state = observe::node(&mut Netlink::open()?, wanted)?;
+    state.sysctls = observe::sysctls(wanted.sysctls.keys());
+    // A set that the lab does not know does nothing without a firewall line, and that would be seen.
+    state.ipsets = if wanted.ipsets.is_empty() { BTreeMap::new() } else { ipset::shown()? };
+    // A kernel without IPv6 has it off all the same.
+    for (path, value) in wanted.sysctls.iter().filter(|(p, _)| p.starts_with("net/ipv6/")) {
+        state.sysctls.entry(path.clone()).or_insert_with(|| value.clone());
+    }
+    let families: Vec<Family> = wanted.firewall.keys().copied().collect();
+    // A learner may add a firewall where the lab has none, and empty one that it has.
+    let shown = if wanted.machine { firewall::of(&families) } else { firewall::all_of(&families) };
+    for (family, shown) in shown {
+        let mut lines = shown?;
+        if let Some(mark) = wanted.machine.then_some("netlab:") {
+            lines.retain(|l| l.contains(mark));
+        }
+        state.firewall.insert(family, lines);
+    }
+    Ok(state)
 }

@@ -21,7 +21,7 @@ impl Linux {
             }
             Item::Route(route) => {
                 let route: crate::ip::Route = route.parse().map_err(bad)?;
-                let message = self.route(&at.netns, &route)?;
+                let message = self.inside(&at.netns)?.route(&route)?;
                 self.socket(&at.netns)?.one(Message::DelRoute(message), 0)
             }
             Item::Rule(rule) => {

@@ -1,34 +1,38 @@
-//! The real machine: each operation as the system calls that carry it out, one after the other.
+//! The real machine: each operation as the system calls that carry it out. Batches are in `lanes.rs`; here is what happens
+//! step by step.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
-use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
-use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
 use super::diver::Diver;
-use super::{Kernel, Netlink, Refusal, firewall, ipset, messages, netns, observe, sysctl};
-use crate::link::{NewLink, veth};
-use crate::name::IfName;
-use crate::plan::{At, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd};
+use super::{Halt, Kernel, Refusal, firewall, ipset, netns, sysctl};
+use crate::ip::{Family, iptables};
+use crate::link::veth;
+use crate::plan::{At, Batch, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd, Way};
 
 mod files;
+mod inside;
+mod lanes;
 mod look;
 mod mend;
 mod services;
 mod undo;
+mod undo_all;
 
-const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
+use inside::{Inside, NEW};
+
+/// Nodes that are kept open at the same time, for steps that come one by one.
+const KEPT_OPEN: usize = 200;
 
 /// The machine that netlab runs on.
 pub struct Linux {
     diver: Diver,
     namespaces: HashMap<String, File>,
-    sockets: HashMap<Option<String>, Netlink>,
-    indices: HashMap<(Option<String>, String), u32>,
+    insides: HashMap<Option<String>, Inside>,
     children: Vec<Child>,
     logs: PathBuf,
     /// Programs of the plan, as the journal knows them: node and service → process.
@@ -43,8 +47,7 @@ impl Linux {
         Ok(Linux {
             diver: Diver::new()?,
             namespaces: HashMap::new(),
-            sockets: HashMap::new(),
-            indices: HashMap::new(),
+            insides: HashMap::new(),
             children: Vec::new(),
             logs: logs.to_path_buf(),
             services: BTreeMap::new(),
@@ -78,8 +81,10 @@ impl Linux {
     pub fn namespace(&mut self, netns: &Option<String>) -> Result<Option<&File>, Refusal> {
         let Some(name) = netns else { return Ok(None) };
         if !self.namespaces.contains_key(name) {
-            let file = netns::open(name)?
-                .ok_or_else(|| Refusal::errno(libc::ENOENT, Some(format!("there is no namespace `{name}`"))))?;
+            let file = namespace_file(name)?;
+            if self.namespaces.len() >= KEPT_OPEN {
+                self.namespaces.clear();
+            }
             self.namespaces.insert(name.clone(), file);
         }
         Ok(self.namespaces.get(name))
@@ -95,37 +100,36 @@ impl Linux {
         self.diver.within(file.as_ref(), work)
     }
 
-    fn socket(&mut self, netns: &Option<String>) -> Result<&mut Netlink, Refusal> {
-        if !self.sockets.contains_key(netns) {
-            let socket = self.within(netns, Netlink::open)??;
-            self.sockets.insert(netns.clone(), socket);
+    fn inside(&mut self, netns: &Option<String>) -> Result<&mut Inside, Refusal> {
+        if !self.insides.contains_key(netns) {
+            let inside = self.within(netns, Inside::open)??;
+            if self.insides.len() >= KEPT_OPEN {
+                self.insides.clear();
+            }
+            self.insides.insert(netns.clone(), inside);
         }
-        self.sockets.get_mut(netns).ok_or_else(|| Refusal::new("no netlink socket"))
+        self.insides.get_mut(netns).ok_or_else(|| Refusal::new("no netlink socket"))
     }
 
-    /// The kernel's number of an interface: read once for all, forgotten when links come and go.
+    fn socket(&mut self, netns: &Option<String>) -> Result<&mut super::Netlink, Refusal> {
+        self.inside(netns).map(|inside| &mut inside.netlink)
+    }
+
     fn index(&mut self, netns: &Option<String>, dev: &str) -> Result<u32, Refusal> {
-        let key = (netns.clone(), dev.to_string());
-        if let Some(index) = self.indices.get(&key) {
-            return Ok(*index);
-        }
-        for link in observe::links(self.socket(netns)?)? {
-            self.indices.insert((netns.clone(), link.name), link.index);
-        }
-        let missing = || Refusal::errno(libc::ENODEV, Some(format!("there is no interface `{dev}`")));
-        self.indices.get(&key).copied().ok_or_else(missing)
+        self.inside(netns)?.index(dev)
     }
 
+    /// Links of a node have come or gone.
     fn forget(&mut self, netns: &Option<String>) {
-        self.indices.retain(|(ns, _), _| ns != netns);
+        if let Some(inside) = self.insides.get_mut(netns) {
+            inside.forget();
+        }
     }
 
     /// Everything about a namespace that has come or gone under its name.
     fn forget_namespace(&mut self, name: &str) {
-        let key = Some(name.to_string());
         self.namespaces.remove(name);
-        self.sockets.remove(&key);
-        self.forget(&key);
+        self.insides.remove(&Some(name.to_string()));
     }
 
     fn add_veth(&mut self, ends: &[VethEnd; 2], group: u32) -> Result<(), Refusal> {
@@ -144,47 +148,17 @@ impl Linux {
         self.forget(&b.at.netns);
         made
     }
+}
 
-    fn add_link(&mut self, at: &At, link: &NewLink, group: u32) -> Result<(), Refusal> {
-        let parent = match link.kind.parent() {
-            Some(dev) => Some(self.index(&at.netns, dev)?),
-            None => None,
-        };
-        let made = self.socket(&at.netns)?.one(Message::NewLink(link.message(group, parent)), NEW);
-        self.forget(&at.netns);
-        match made {
-            // The module has put this one there already: it is taken as it is.
-            Err(refusal) if refusal.errno == libc::EEXIST && crate::link::is_fallback(&link.name) => {
-                let mtu = link.mtu;
-                self.set_link(at, &link.name, |l| if let Some(mtu) = mtu { l.mtu(mtu) } else { l })
-            }
-            other => other,
-        }
-    }
+/// Opens the namespace that has this name.
+fn namespace_file(name: &str) -> Result<File, Refusal> {
+    netns::open(name)?.ok_or_else(|| Refusal::errno(libc::ENOENT, Some(format!("there is no namespace `{name}`"))))
+}
 
-    fn set_link(
-        &mut self,
-        at: &At,
-        dev: &IfName,
-        change: impl FnOnce(LinkMessageBuilder<LinkUnspec>) -> LinkMessageBuilder<LinkUnspec>,
-    ) -> Result<(), Refusal> {
-        let index = self.index(&at.netns, dev)?;
-        let message = change(LinkUnspec::new_with_index(index)).build();
-        self.socket(&at.netns)?.one(Message::SetLink(message), 0)
-    }
-
-    fn route(
-        &mut self,
-        netns: &Option<String>,
-        route: &crate::ip::Route,
-    ) -> Result<rtnetlink::packet_route::route::RouteMessage, Refusal> {
-        let mut numbers = HashMap::new();
-        for dev in route.hops.iter().filter_map(|h| h.dev.clone()) {
-            numbers.insert(dev.clone(), self.index(netns, &dev)?);
-        }
-        messages::route(route, |dev| numbers.get(dev).copied())
-            .map_err(|dev| Refusal::errno(libc::ENODEV, Some(format!("there is no interface `{dev}`"))))
-    }
+/// Loads firewall lines where the calling thread is; gives them as the kernel shows them.
+fn load_rules(family: Family, lines: &[iptables::Line]) -> Result<Vec<String>, Refusal> {
+    firewall::load(family, lines)?;
+    firewall::shown(family)
 }
 
 fn absent_is_fine(answer: Result<(), Refusal>) -> Result<(), Refusal> {
@@ -217,10 +191,8 @@ impl Kernel for Linux {
         match op {
             Op::AddNetns { at } => {
                 let name = at.netns.as_deref().unwrap_or_default();
-                let file = netns::create(name)?;
-                let identity = netns::identity(&self.diver, &file)?;
+                let identity = netns::create(name)?;
                 self.forget_namespace(name);
-                self.namespaces.insert(name.to_string(), file);
                 self.identities.insert(name.to_string(), identity);
                 return Ok(Done::Netns(identity));
             }
@@ -236,42 +208,14 @@ impl Kernel for Linux {
                 })??;
             }
             Op::AddVeth { ends } => self.add_veth(ends, plan.group)?,
-            Op::AddLink { at, link } => self.add_link(at, link, plan.group)?,
-            Op::SetMaster { at, dev, master } => {
-                let master = self.index(&at.netns, master)?;
-                self.set_link(at, dev, |l| l.controller(master))?;
-            }
-            Op::SetMtu { at, dev, mtu } => self.set_link(at, dev, |l| l.mtu(*mtu))?,
-            Op::SetUp { at, dev } => self.set_link(at, dev, |l| l.up())?,
-            Op::AddAddress { at, dev, address } => {
-                let index = self.index(&at.netns, dev)?;
-                self.socket(&at.netns)?.one(Message::NewAddress(messages::address(address, index)), NEW)?;
-            }
-            Op::AddRoute { at, route } => {
-                let message = self.route(&at.netns, route)?;
-                self.socket(&at.netns)?.one(Message::NewRoute(message), NEW)?;
-            }
-            Op::AddRule { at, rule } => self.socket(&at.netns)?.one(Message::NewRule(messages::rule(rule)), NEW)?,
-            Op::AddNeighbor { at, neighbor } => {
-                let index = self.index(&at.netns, &neighbor.dev)?;
-                self.socket(&at.netns)?.one(Message::NewNeighbour(messages::neighbor(neighbor, index)), NEW)?;
-            }
-            Op::AddFdb { at, fdb } => {
-                let index = self.index(&at.netns, &fdb.dev)?;
-                // Entries for the unknown stand beside each other; any other MAC is behind one end.
-                let flags = if fdb.is_flood() { NLM_F_CREATE | NLM_F_APPEND } else { NEW };
-                self.socket(&at.netns)?.one(Message::NewNeighbour(messages::fdb(fdb, index)), flags)?;
-            }
+            Op::AddLink { at, link } => self.inside(&at.netns)?.add_link(link, plan.group)?,
             Op::LoadSets { at, sets } => {
                 let sets = sets.clone();
                 self.within(&at.netns, move || ipset::load(&sets))??;
             }
             Op::LoadRules { at, family, lines } => {
                 let (family, lines, machine) = (*family, lines.clone(), at.netns.is_none());
-                let shown = self.within(&at.netns, move || {
-                    firewall::load(family, &lines)?;
-                    firewall::shown(family)
-                })??;
+                let shown = self.within(&at.netns, move || load_rules(family, &lines))??;
                 let mark = plan.mark();
                 let ours = shown.into_iter().filter(|l| !machine || l.contains(&mark));
                 return Ok(Done::Shown(ours.collect()));
@@ -279,11 +223,40 @@ impl Kernel for Linux {
             Op::AddRun { at, folders } => files::add_run(at, folders)?,
             Op::WriteFile { at, path, content } => files::write(at, path, content)?,
             Op::StartService { at, name, service } => return self.start(plan, at, name, service),
+            op => {
+                let inside = self.inside(&op.at().netns)?;
+                let request = inside.request(op)?;
+                let (message, flags) = request.ok_or_else(|| Refusal::new("netlab does not know how"))?;
+                inside.netlink.one(message, flags)?;
+            }
         }
         Ok(Done::Plain)
     }
 
+    fn perform_batch(&mut self, plan: &Plan, batch: &Batch, halt: Halt<'_>) -> lanes::Answers {
+        let answers = match batch.way {
+            Way::Alone => return batch.steps.clone().map(|n| Some(self.perform(plan, &plan.steps[n].op))).collect(),
+            Way::Lanes => lanes::carry_out(plan, batch, halt),
+            Way::Cables => lanes::cables(plan, batch, halt),
+        };
+        for (step, answer) in plan.steps[batch.steps.clone()].iter().zip(&answers) {
+            if let (Op::AddNetns { at: At { netns: Some(name), .. } }, Some(Ok(Done::Netns(identity)))) =
+                (&step.op, answer)
+            {
+                self.identities.insert(name.clone(), *identity);
+            }
+        }
+        // What was open before may have other links by now, or be another namespace.
+        self.namespaces.clear();
+        self.insides.clear();
+        answers
+    }
+
     fn take_back(&mut self, undo: &Undo) -> Result<(), Refusal> {
         self.undo(undo)
+    }
+
+    fn take_all_back(&mut self, undos: &[Undo]) -> Vec<Result<(), Refusal>> {
+        self.undo_all(undos)
     }
 }

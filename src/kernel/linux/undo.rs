@@ -43,7 +43,7 @@ impl Linux {
                 self.within(&None, move || ipset::destroy(&name))?
             }
             Undo::DeleteRoute { route } => {
-                match self.route(&None, route) {
+                match self.inside(&None)?.route(route) {
                     Ok(message) => absent_is_fine(self.socket(&None)?.one(Message::DelRoute(message), 0)),
                     // Its interface is gone, and the route went with it.
                     Err(_) => Ok(()),
@@ -91,30 +91,9 @@ impl Linux {
         let Some(file) = netns::open(name)? else {
             return Ok(None);
         };
-        let actual = netns::identity(&self.diver, &file)?;
-        match identity {
-            Some(identity) if *identity == actual => Ok(Some(file)),
-            Some(_) => Err(Refusal::new(format!(
-                "{} is another namespace than the one that netlab made; left alone",
-                netns::path(name).display()
-            ))),
-            // Being made when netlab died: ours if nobody has done anything in it.
-            None => {
-                let links = self.diver.within(Some(&file), Netlink::open)??;
-                let mut links = links;
-                let strangers = observe::links(&mut links)?
-                    .into_iter()
-                    .any(|l| l.name != "lo" && !crate::link::is_fallback(&l.name));
-                let inode = file.metadata()?.ino();
-                if strangers || !process::inside(&HashSet::from([inode])).is_empty() {
-                    return Err(Refusal::new(format!(
-                        "{} is in use by somebody else; left alone",
-                        netns::path(name).display()
-                    )));
-                }
-                Ok(Some(file))
-            }
-        }
+        let lived_in = |inode| !process::inside(&HashSet::from([inode])).is_empty();
+        self.diver.within(Some(&file), || is_ours(name, identity, lived_in))??;
+        Ok(Some(file))
     }
 
     pub(super) fn end_processes(&mut self, name: &str, identity: Option<&Identity>) -> Result<(), Refusal> {
@@ -184,13 +163,39 @@ impl Linux {
     }
 }
 
-fn still_running(pids: &[i32]) -> Refusal {
+/// Whether the calling thread's namespace, which has this name, is the one that was made. Without an identity, it was being
+/// made when netlab died: ours if nobody has done anything in it.
+pub(super) fn is_ours(
+    name: &str,
+    identity: Option<&Identity>,
+    lived_in: impl FnOnce(u64) -> bool,
+) -> Result<(), Refusal> {
+    let actual = netns::identity_here()?;
+    let path = netns::path(name);
+    match identity {
+        Some(identity) if *identity == actual => Ok(()),
+        Some(_) => Err(Refusal::new(format!(
+            "{} is another namespace than the one that netlab made; left alone",
+            path.display()
+        ))),
+        None => {
+            let links = observe::links(&mut Netlink::open()?)?;
+            let strangers = links.iter().any(|l| l.name != "lo" && !crate::link::is_fallback(&l.name));
+            if strangers || lived_in(actual.inode) {
+                return Err(Refusal::new(format!("{} is in use by somebody else; left alone", path.display())));
+            }
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn still_running(pids: &[i32]) -> Refusal {
     let list: Vec<String> = pids.iter().map(|pid| format!("{pid} ({})", process::title(*pid))).collect();
     Refusal::new(format!("these processes do not end: {}", list.join(", ")))
 }
 
 /// A name that was being made (or whose namespace a learner unmounted) is an empty file of root's, mounted on nothing.
-fn is_placeholder(name: &str) -> bool {
+pub(super) fn is_placeholder(name: &str) -> bool {
     let Ok(meta) = netns::path(name).symlink_metadata() else {
         return false;
     };
