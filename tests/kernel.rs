@@ -30,5 +30,7 @@ mod oracle;
 mod refused;
 #[path = "kernel/several.rs"]
 mod several;
+#[path = "kernel/show.rs"]
+mod show;
 #[path = "kernel/trial.rs"]
 mod trial;

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::ground;
 use crate::error::{Error, Result};
-use crate::kernel::{Linux, View};
+use crate::ip::conntrack::Flow;
+use crate::ip::nat::{self, Ways};
+use crate::kernel::{Linux, Refusal, View};
 use crate::plan::At;
 
 /// A node and what it has.
@@ -18,14 +20,48 @@ pub struct NodeView {
     pub view: Option<View>,
 }
 
+/// A node and what its nat table does.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeNat {
+    /// The node.
+    pub node: String,
+    /// The ways through its chains; none when the namespace is gone.
+    pub ways: Option<Vec<Ways>>,
+}
+
+/// A node and the connections that it tracks.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeFlows {
+    /// The node.
+    pub node: String,
+    /// Its connections; none when the namespace is gone.
+    pub flows: Option<Vec<Flow>>,
+}
+
 /// Looks at nodes.
 pub fn view(nodes: &[At]) -> Result<Vec<NodeView>> {
+    each(nodes, |kernel, at| {
+        Ok(NodeView { node: at.node.to_string(), netns: at.netns.clone(), view: kernel.view(at)? })
+    })
+}
+
+/// Follows the nat tables of nodes.
+pub fn nat(nodes: &[At]) -> Result<Vec<NodeNat>> {
+    each(nodes, |kernel, at| {
+        let tables = kernel.nat(at)?;
+        let ways = tables.map(|tables| tables.iter().flat_map(|table| nat::follow(table)).collect());
+        Ok(NodeNat { node: at.node.to_string(), ways })
+    })
+}
+
+/// The connections of nodes.
+pub fn flows(nodes: &[At]) -> Result<Vec<NodeFlows>> {
+    each(nodes, |kernel, at| Ok(NodeFlows { node: at.node.to_string(), flows: kernel.flows(at)? }))
+}
+
+fn each<T>(nodes: &[At], look: impl Fn(&mut Linux, &At) -> std::result::Result<T, Refusal>) -> Result<Vec<T>> {
     let logs = std::path::Path::new(ground::FOLDER);
     let mut kernel = Linux::new(logs).map_err(|r| Error::machine(r.to_string()))?;
-    let mut views = Vec::new();
-    for at in nodes {
-        let view = kernel.view(at).map_err(|r| Error::machine(format!("cannot look at `{}`", at.node)).cause(r))?;
-        views.push(NodeView { node: at.node.to_string(), netns: at.netns.clone(), view });
-    }
-    Ok(views)
+    let cannot = |at: &At, r| Error::machine(format!("cannot look at `{}`", at.node)).cause(r);
+    nodes.iter().map(|at| look(&mut kernel, at).map_err(|r| cannot(at, r))).collect()
 }

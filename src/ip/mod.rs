@@ -4,10 +4,12 @@
 //! a lab or a kernel. Start with [`route`].
 
 pub mod address;
+pub mod conntrack;
 pub mod fdb;
 pub mod ipset;
 pub mod iptables;
 pub mod mac;
+pub mod nat;
 pub mod neighbor;
 pub mod route;
 pub mod rule;

@@ -91,6 +91,19 @@ pub fn shown(family: Family) -> Result<Vec<String>, Refusal> {
     Ok(lines)
 }
 
+/// The nat table with its counters, as `iptables-save -c` prints it, in the calling thread's namespace.
+pub fn nat(family: Family) -> Result<String, Refusal> {
+    let name = program(family, "-save");
+    let output = Command::new(&name)
+        .args(["-c", "-t", "nat"])
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|e| Refusal::from(e).about(&name))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// What these families show in the calling thread's namespace.
 pub fn of(families: &[Family]) -> Vec<(Family, Result<Vec<String>, Refusal>)> {
     families.iter().map(|f| (*f, shown(*f))).collect()

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is the door")]
 
 pub mod apart;
+mod conntrack;
 pub mod diver;
 pub mod fake;
 pub mod firewall;

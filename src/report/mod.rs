@@ -6,6 +6,7 @@
 pub mod checks;
 pub mod diagnostic;
 mod escape;
+pub mod nat;
 pub mod progress;
 pub mod text;
 pub mod trials;

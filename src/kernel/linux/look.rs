@@ -9,7 +9,8 @@ use nix::sched::{CloneFlags, setns};
 use super::lanes::on_threads;
 use super::{Linux, files};
 use crate::ip::Family;
-use crate::kernel::{Netlink, Refusal, firewall, ipset, netns, observe, process};
+use crate::ip::conntrack::Flow;
+use crate::kernel::{Netlink, Refusal, conntrack, firewall, ipset, netns, observe, process};
 use crate::plan::{At, Identity, Plan, expect};
 use crate::state::{NodeState, SetState, State};
 
@@ -74,6 +75,29 @@ impl Linux {
             (firewall, sets.collect())
         })?;
         Ok(Some(view))
+    }
+
+    /// What a node's nat tables say, with their counters, one text per family; none when its namespace is gone.
+    pub fn nat(&mut self, at: &At) -> Result<Option<Vec<String>>, Refusal> {
+        let read = || [Family::V4, Family::V6].iter().filter_map(|family| firewall::nat(*family).ok()).collect();
+        self.here(at, read)
+    }
+
+    /// The connections that a node tracks; none when its namespace is gone.
+    pub fn flows(&mut self, at: &At) -> Result<Option<Vec<Flow>>, Refusal> {
+        self.here(at, conntrack::flows)?.transpose()
+    }
+
+    /// Runs something inside a node, when its namespace is there.
+    fn here<T: Send + 'static>(
+        &mut self,
+        at: &At,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, Refusal> {
+        match &at.netns {
+            Some(name) if netns::open(name)?.is_none() => Ok(None),
+            _ => self.within(&at.netns, work).map(Some),
+        }
     }
 }
 
