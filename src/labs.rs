@@ -36,10 +36,65 @@ built_in![
     "vlan-lab",
     "vrf-lab",
     "geneve-lab",
+    "services-lab",
     "policy-lab",
 ];
 
 /// The lab of that name.
 pub fn find(name: &str) -> Option<&'static BuiltIn> {
     ALL.iter().find(|lab| lab.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sha2::{Digest, Sha256};
+
+    use crate::ip::iptables::Line;
+    use crate::topology;
+
+    /// kube-proxy's `portProtoHash`: 16 characters of the base32 of a SHA-256.
+    fn hash(text: &str) -> String {
+        let digest = Sha256::digest(text);
+        let bits: Vec<u8> = digest.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)).collect();
+        let letter = |five: &[u8]| b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[five.iter().fold(0, |n, b| n << 1 | b) as usize];
+        bits.chunks(5).take(16).map(|five| char::from(letter(five))).collect()
+    }
+
+    /// What the comments and targets of a node's rules say that each chain stands for.
+    fn meant(lines: &[Line]) -> BTreeMap<String, String> {
+        let mut meant = BTreeMap::new();
+        for line in lines {
+            let Some(comment) = line.value_of(&["--comment"]) else { continue };
+            let service = comment.split(' ').next().unwrap();
+            if let Some(endpoint) = line.value_of(&["--to-destination"]) {
+                meant.insert(line.chain.clone(), format!("KUBE-SEP-{}", hash(&format!("{service}tcp{endpoint}"))));
+            } else if let ("KUBE-SERVICES" | "KUBE-NODEPORTS", Some(chain)) = (&*line.chain, line.value_of(&["-j"]))
+                && let Some((kind @ ("KUBE-SVC" | "KUBE-EXT"), _)) = chain.rsplit_once('-')
+            {
+                meant.insert(chain.to_string(), format!("{kind}-{}", hash(&format!("{service}tcp"))));
+            }
+        }
+        meant
+    }
+
+    #[test]
+    fn chains_of_services_are_named_as_kube_proxy_names_them() {
+        assert_eq!(hash("default/kubernetes:httpstcp"), "NPX46M4PTMTKRN6Y");
+        assert_eq!(hash("kube-system/kube-dns:dnsudp"), "TCOU7JCQXEZGVUNU");
+        let lab = topology::load(super::find("services-lab").unwrap().source()).unwrap().0;
+        for node in ["node1", "node2"] {
+            let lines: Vec<Line> = lab.nodes[node].iptables.iter().map(|l| l.value.clone()).collect();
+            let meant = meant(&lines);
+            for (chain, name) in &meant {
+                assert_eq!(chain, name, "{node}");
+            }
+            let hashed = |l: &&Line| ["KUBE-SVC-", "KUBE-EXT-", "KUBE-SEP-"].iter().any(|k| l.chain.starts_with(k));
+            for line in lines.iter().filter(hashed) {
+                assert!(meant.contains_key(&line.chain), "{node}: nothing says what {} is", line.chain);
+            }
+            assert!(meant.len() >= 12, "{meant:?}");
+        }
+    }
 }

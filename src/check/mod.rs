@@ -13,6 +13,7 @@ mod ping;
 mod route;
 mod run;
 mod seen;
+mod spread;
 mod tcp;
 mod udp;
 mod words;
@@ -166,6 +167,8 @@ kinds! {
     Has(has),
     /// The hops on the way.
     Path(path),
+    /// How requests are shared out.
+    Spread(spread),
     /// Any command.
     Run(run),
 }

@@ -86,6 +86,8 @@ entries! {
         pub has: Option<Vec<Text>>,
         /// An address: the hops on the way there.
         pub path: Option<Text>,
+        /// A URL that several servers answer: many requests, and how they are shared out.
+        pub spread: Option<Text>,
         /// A command and its arguments; no shell reads them.
         pub run: Option<Vec<Text>>,
 
@@ -97,11 +99,13 @@ entries! {
         pub count: Option<Sp<u32>>,
         /// ping: time to live of the packets sent.
         pub ttl: Option<Sp<u32>>,
-        /// ping, curl, route: source address or interface.
+        /// spread: how many requests; 90 if not said.
+        pub requests: Option<Sp<u32>>,
+        /// ping, curl, spread, route: source address or interface.
         pub source: Option<Text>,
         /// curl: request method.
         pub method: Option<Text>,
-        /// curl: `Host` header.
+        /// curl, spread: `Host` header.
         pub host: Option<Text>,
         /// curl: further header lines.
         pub header: Vec<Text>,

@@ -67,3 +67,55 @@ fn on_the_machine_only_the_labs_own_ipsets_go() {
     host.netlab(["down"]).success();
     host.assert_as(&before, "a set of the lab's own");
 }
+
+const SERVICE: &str = "2FNB6B3UXMXY5MXV";
+
+#[test]
+fn a_chain_of_a_service_that_is_emptied_by_hand_is_named_line_by_line_and_put_back() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.netlab(["up", "services-lab"]).success();
+    let shared = "each endpoint gets its share";
+    host.netlab(["check", "--only", shared]).success();
+    for (by_hand, named) in [
+        (
+            format!("-F KUBE-SVC-{SERVICE}"),
+            format!(
+                "node1: iptables `-t nat -A KUBE-SVC-{SERVICE} -m comment --comment \"default/cluster-ip-svc:http -> 10.244.2.3:80\""
+            ),
+        ),
+        (
+            "-F KUBE-SEP-NAMQS3RHPBFSVRGI".to_string(),
+            "node1: iptables `-t nat -A KUBE-SEP-NAMQS3RHPBFSVRGI".to_string(),
+        ),
+        (
+            // The first rule of the chain is the mark, the second draws the first endpoint: too seldom now.
+            format!(
+                "-R KUBE-SVC-{SERVICE} 2 -m statistic --mode random --probability 0.01 -j KUBE-SEP-QAQNTFGX2KWTQYWG"
+            ),
+            "KUBE-SEP-QAQNTFGX2KWTQYWG` was added by hand".to_string(),
+        ),
+    ] {
+        host.sh(&format!("ip netns exec services-lab-node1 iptables -t nat {by_hand}")).success();
+        host.netlab(["check", "--only", shared]).exits(1).says(&named);
+        host.netlab(["repair"]).success().says("as it should be again");
+        host.netlab(["check", "--only", shared]).success();
+    }
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "a service broken by hand and mended");
+}
+
+#[test]
+fn two_clusters_with_the_same_addresses_do_not_disturb_each_other() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.netlab(["up", "services-lab"]).success();
+    host.netlab(["up", "policy-lab"]).success();
+    host.netlab(["check", "services-lab"]).success();
+    host.netlab(["check", "policy-lab"]).success();
+    host.netlab(["down", "services-lab"]).success();
+    host.netlab(["check", "policy-lab", "--only", "the label"]).success();
+    host.netlab(["status", "policy-lab"]).success();
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "two clusters");
+}
