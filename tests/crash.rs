@@ -6,13 +6,20 @@ use netlab::apply::journal::{self, FORMAT, Header, Journal, PlanHead};
 use netlab::apply::{down, up};
 use netlab::kernel::fake::{Fails, Fake};
 use netlab::labs;
-use netlab::plan::{Mode, Op, Outcome, Plan, build};
+use netlab::plan::{Mode, Op, Outcome, Plan, build, build_for};
 use netlab::topology::{self, Topology};
 
 fn all() -> Vec<(Topology, Plan)> {
     let load = |lab: &labs::BuiltIn| topology::load(lab.source()).unwrap().0;
-    let both = |t: Topology| [Mode::Isolated, Mode::OnHost].map(|mode| (t.clone(), build(&t, mode)));
-    labs::ALL.iter().map(load).flat_map(both).collect()
+    let modes = [Mode::Isolated, Mode::OnHost];
+    let both = |t: Topology| modes.map(|mode| (t.clone(), build(&t, mode)));
+    // And on a kernel that has none of the kinds that netlab can do without.
+    let kinds =
+        |t: &Topology| t.nodes.values().flat_map(|n| n.interfaces.values()).map(|i| i.kind.word().into()).collect();
+    let bare = |t: Topology| modes.map(|mode| (t.clone(), build_for(&t, mode, &kinds(&t))));
+    let in_user_space = |(_, plan): &(Topology, Plan)| plan.in_user_space().next().is_some();
+    let bare = labs::ALL.iter().map(load).flat_map(bare).filter(in_user_space);
+    labs::ALL.iter().map(load).flat_map(both).chain(bare).collect()
 }
 
 /// A lab on the machine in memory, stopped somewhere; then taken down from what its journal says.

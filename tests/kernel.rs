@@ -16,6 +16,8 @@ mod broken;
 mod clusters;
 #[path = "kernel/daemons.rs"]
 mod daemons;
+#[path = "kernel/endpoints.rs"]
+mod endpoints;
 #[path = "kernel/exec.rs"]
 mod exec;
 #[path = "kernel/harness.rs"]

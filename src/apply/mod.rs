@@ -7,6 +7,7 @@ pub mod checks;
 pub mod down;
 pub mod failpoint;
 pub mod ground;
+pub mod here;
 pub mod journal;
 pub mod lock;
 pub mod preflight;

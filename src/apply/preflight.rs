@@ -9,10 +9,11 @@ use ipnet::IpNet;
 use super::running;
 use crate::error::{Error, Result};
 use crate::ip::Family;
-use crate::kernel::{Linux, firewall, ipset, machine, netns};
-use crate::link::Kind;
+use crate::kernel::endpoint::Tun;
+use crate::kernel::{Linux, Refusal, firewall, ipset, machine, netns};
+use crate::link::{By, Kind};
 use crate::name::NodeName;
-use crate::plan::{ETC, NODES, Op, Plan};
+use crate::plan::{ETC, Lacking, NODES, Op, Plan};
 use crate::topology::Topology;
 
 /// Root, or the capabilities.
@@ -38,7 +39,7 @@ pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> 
     programs(topology, plan)?;
     ipv6(topology)?;
     users(topology)?;
-    kinds(topology)?;
+    kinds(topology, plan)?;
     names(plan)?;
     if plan.machine().is_some() {
         on_host(topology, plan, kernel)?;
@@ -128,27 +129,54 @@ fn users(topology: &Topology) -> Result<()> {
     Ok(())
 }
 
-/// Whether the kernel has the kinds of links that the lab uses. veth and bridge are asked by making them: they are
-/// nearly everywhere, and a question costs more than they do.
-fn kinds(topology: &Topology) -> Result<()> {
-    let mut wanted: BTreeMap<&'static str, (Kind, crate::span::Span)> = BTreeMap::new();
-    for interface in topology.nodes.values().flat_map(|node| node.interfaces.values()) {
-        if !matches!(interface.kind, Kind::Loopback | Kind::Veth | Kind::Bridge(_)) {
-            wanted.entry(interface.kind.word()).or_insert_with(|| (interface.kind.clone(), interface.span));
-        }
+/// The kinds of links of the lab that this kernel lacks; nothing when it cannot be asked, which takes rights.
+pub fn lacking(topology: &Topology) -> Option<Lacking> {
+    let all = topology.nodes.values().flat_map(|node| node.interfaces.values()).map(|i| &i.kind);
+    let lacking = ask(all.filter(|kind| kind.user_space().is_none())).ok()?;
+    Some(lacking.iter().map(|kind| kind.word().to_string()).collect())
+}
+
+/// One question for each kind. veth and bridge are asked by making them: they are nearly everywhere, and a question
+/// costs more than they do.
+fn ask<'k>(kinds: impl Iterator<Item = &'k Kind>) -> std::result::Result<Vec<Kind>, Refusal> {
+    let mut wanted: BTreeMap<&'static str, &Kind> = BTreeMap::new();
+    for kind in kinds.filter(|kind| !matches!(kind, Kind::Loopback | Kind::Veth | Kind::Bridge(_))) {
+        wanted.entry(kind.word()).or_insert(kind);
     }
-    if wanted.is_empty() {
-        return Ok(());
+    if wanted.is_empty() { Ok(Vec::new()) } else { crate::kernel::lacking(wanted.into_values().cloned().collect()) }
+}
+
+/// Whether the kernel has the kinds of links that the plan asks it for.
+fn kinds(topology: &Topology, plan: &Plan) -> Result<()> {
+    let links = || {
+        plan.steps.iter().filter_map(|step| match &step.op {
+            Op::AddLink { link, .. } => Some((link, step.from)),
+            _ => None,
+        })
+    };
+    if let Some((_, span)) = links().find(|(link, _)| link.by == By::UserSpace)
+        && let Err(e) = Tun::possible()
+    {
+        return Err(Error::machine("this kernel can neither make the link nor lets netlab do it (no /dev/net/tun)")
+            .place(&topology.source, span, "needed here")
+            .cause(e)
+            .help("load the module (`modprobe tun`); in a container, start it with `--device /dev/net/tun`"));
     }
-    let lacking = crate::kernel::lacking(wanted.values().map(|(kind, _)| kind.clone()).collect());
+    let by_kernel = links().filter(|(link, _)| link.by == By::Kernel);
+    let lacking = ask(by_kernel.map(|(link, _)| &link.kind)).map_err(|r| Error::machine(r.to_string()))?;
     let Some(first) = lacking.first() else { return Ok(()) };
     let names: Vec<&str> = lacking.iter().map(Kind::word).collect();
     let modules: Vec<&str> = lacking.iter().map(Kind::module).collect();
-    let span = wanted.get(first.word()).map(|(_, span)| *span).unwrap_or_default();
+    let span = links().find(|(link, _)| link.kind.word() == first.word()).map(|(_, span)| span).unwrap_or_default();
+    let mut help =
+        format!("load the module (`modprobe -a {}`), or use a machine whose kernel has it", modules.join(" "));
+    if lacking.iter().all(|kind| kind.endpoint(&[]).is_some()) {
+        help.push_str(", or let netlab carry the packets itself (without --kernel-only and `user-space: off`)");
+    }
     Err(Error::machine(format!("this kernel cannot make links of kind {}", names.join(", ")))
         .place(&topology.source, span, "needed here")
         .note("nothing was changed")
-        .help(format!("load the module (`modprobe -a {}`), or use a machine whose kernel has it", modules.join(" "))))
+        .help(help))
 }
 
 /// Names that netlab is about to take.

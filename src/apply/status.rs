@@ -9,6 +9,7 @@ use super::running::{self, Running};
 use super::{ground, up};
 use crate::error::{Error, Result};
 use crate::kernel::Linux;
+use crate::plan::Plan;
 use crate::state::{Drift, diff};
 
 /// How a lab is.
@@ -42,6 +43,8 @@ pub struct Status {
     pub on_host: bool,
     /// Nodes and their namespaces.
     pub nodes: Vec<NodeStatus>,
+    /// Tunnels that netlab carries itself.
+    pub in_user_space: Vec<InUserSpace>,
     /// What differs.
     pub drift: Vec<Described>,
 }
@@ -53,6 +56,17 @@ pub struct NodeStatus {
     pub node: String,
     /// Its namespace; none for the machine itself.
     pub netns: Option<String>,
+}
+
+/// A tunnel that netlab carries itself, in user space.
+#[derive(Debug, Clone, Serialize)]
+pub struct InUserSpace {
+    /// The node.
+    pub node: String,
+    /// The interface.
+    pub link: String,
+    /// The kind that the kernel does not have.
+    pub kind: &'static str,
 }
 
 /// A difference, for machines and for people.
@@ -98,6 +112,11 @@ pub fn of(running: &Running) -> Result<Status> {
         (_, _, false) => Condition::Drifted,
     };
     let nodes = entry.plan.iter().flat_map(|p| &p.nodes);
+    let carried = entry.plan.iter().flat_map(Plan::in_user_space).map(|(at, link)| InUserSpace {
+        node: at.node.to_string(),
+        link: link.name.to_string(),
+        kind: link.kind.word(),
+    });
     Ok(Status {
         lab: running.name.clone(),
         condition,
@@ -106,6 +125,7 @@ pub fn of(running: &Running) -> Result<Status> {
         since: entry.header.at,
         on_host: entry.on_host(),
         nodes: nodes.map(|at| NodeStatus { node: at.node.to_string(), netns: at.netns.clone() }).collect(),
+        in_user_space: carried.collect(),
         drift: drift.into_iter().map(Described::from).collect(),
     })
 }

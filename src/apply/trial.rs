@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::{self, Outcome};
 use super::running::{self, Found};
-use super::{down, preflight, up};
+use super::{down, here, preflight, up};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Linux, apart};
-use crate::plan::{Mode, build};
+use crate::plan::{Mode, Plan, build};
 use crate::topology::Topology;
 
 /// What came of a trial.
@@ -141,13 +141,17 @@ pub fn live(named: &str, words: &dyn Fn(&Error) -> String) -> Trial {
 /// Whether this machine has what the lab takes.
 fn able(topology: &Topology) -> Result<()> {
     let mut kernel = Linux::new(Path::new("/run")).map_err(|r| Error::machine(r.to_string()))?;
-    preflight::look(topology, &build(topology, Mode::Isolated), &mut kernel)
+    preflight::look(topology, &plan(topology), &mut kernel)
+}
+
+fn plan(topology: &Topology) -> Plan {
+    here::plan(topology, Mode::Isolated).unwrap_or_else(|| build(topology, Mode::Isolated))
 }
 
 fn through(mut trial: Trial, found: &Found, topology: &Topology, words: &dyn Fn(&Error) -> String) -> Trial {
     let lab = topology.name.as_str();
     let begun = Instant::now();
-    let plan = build(topology, Mode::Isolated);
+    let plan = plan(topology);
     let up = up::up(found, topology, &plan, up::Options::default(), &mut |_| {});
     trial.up = begun.elapsed().as_secs_f64();
     if let Err(error) = up {

@@ -7,7 +7,7 @@ use super::{Exit, Globals};
 use crate::apply::checks::{self, Outcomes};
 use crate::apply::{preflight, running};
 use crate::error::{Error, Result};
-use crate::plan::{Mode, build};
+use crate::plan::{Mode, Plan, build, build_for};
 use crate::report::{self, checks::Format};
 
 /// Run a lab's checks: what must work, and what must not
@@ -58,9 +58,10 @@ fn once(args: &Args) -> Result<Outcomes> {
         Some(file) => {
             let (_, topology, _) = running::load(file)?;
             let mode = if running.entry.on_host() { Mode::OnHost } else { Mode::Isolated };
-            let same = |a: &crate::plan::Plan| {
-                let b = build(&topology, mode);
-                a.steps.iter().map(|s| &s.op).eq(b.steps.iter().map(|s| &s.op))
+            let same = |a: &Plan| {
+                let lacking = a.in_user_space().map(|(_, link)| link.kind.word().to_string()).collect();
+                let same = |b: &Plan| a.steps.iter().map(|s| &s.op).eq(b.steps.iter().map(|s| &s.op));
+                same(&build(&topology, mode)) || same(&build_for(&topology, mode, &lacking))
             };
             if !running.entry.plan.as_ref().is_some_and(same) {
                 return Err(Error::conflict(format!(

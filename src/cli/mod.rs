@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod down;
+mod endpoint;
 mod exec;
 mod init;
 mod list;
@@ -66,6 +67,8 @@ enum Command {
     Man(man::Args),
     #[command(hide = true)]
     Responder(responder::Args),
+    #[command(hide = true)]
+    Endpoint(endpoint::Args),
 }
 
 /// How a command ended when nothing went wrong: its exit code.
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Responder(args) => responder::run(&args),
+        Command::Endpoint(args) => endpoint::run(&args),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{Exit, Globals, check};
 use crate::apply::{running, up};
-use crate::error::plural;
-use crate::plan::{Mode, build};
+use crate::error::{Error, plural};
+use crate::plan::Mode;
 use crate::report::{self, diagnostic, progress::Progress, text};
 
 /// Bring a lab up
@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Let this machine itself play the host node
     #[arg(long)]
     on_host: bool,
+    /// Refuse when the kernel lacks a kind of link, even if netlab could carry its packets itself
+    #[arg(long)]
+    kernel_only: bool,
     /// Run the checks right away
     #[arg(long)]
     check: bool,
@@ -40,7 +43,16 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         report::talk(diagnostic::problems(&warnings).trim_end());
     }
     let mode = if args.on_host { Mode::OnHost } else { Mode::Isolated };
-    let plan = build(&topology, mode);
+    let plan = super::plan::of(&topology, mode, args.kernel_only, globals);
+    if args.kernel_only
+        && let Some((at, link)) = plan.in_user_space().next()
+    {
+        return Err(Error::usage(format!(
+            "`--kernel-only`, but `{}` of `{}` says `user-space: on`",
+            link.name, at.node
+        ))
+        .help("leave out one of the two"));
+    }
     if args.dry_run {
         if globals.json {
             report::json(&plan)
@@ -58,6 +70,9 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     let result = up::up(&found, &topology, &plan, options, &mut |event| progress.show(&event));
     drop(progress);
     let up = result?;
+    if !up.already && !globals.json {
+        super::plan::tell_who_carries(&plan);
+    }
     let lab = topology.name.as_str();
     if globals.json && !args.check {
         report::json(&json!({

@@ -155,6 +155,11 @@ impl Kernel for Fake {
                     self.add(at, format!("ipset {}", set.name))?;
                 }
             }
+            Op::StartEndpoint { at, dev, .. } => {
+                self.made += 1;
+                self.add(at, format!("process endpoint-{dev} {}", plan.mark()))?;
+                done = Done::Started(Process { pid: self.made as i32, started: self.made });
+            }
             Op::LoadRules { at, lines, .. } => {
                 for line in lines {
                     self.add(at, format!("rule {line}"))?;
@@ -236,9 +241,11 @@ impl Kernel for Fake {
                 self.machine.remove(&format!("address {dev} {address}"));
             }
             Undo::RestoreSysctls { before, .. } => self.sysctls.extend(before.clone()),
-            Undo::DeleteLinks { group, macs } => {
+            Undo::DeleteLinks { group, macs, names } => {
                 let suffix = format!("group {group}");
-                let ours = |t: &String| t.ends_with(&suffix) && macs.iter().any(|m| t.contains(&m.to_string()));
+                let named = |t: &String| names.iter().any(|n| t.starts_with(&format!("link {n}  ")));
+                let known = |t: &String| macs.iter().any(|m| t.contains(&m.to_string())) || named(t);
+                let ours = |t: &String| t.ends_with(&suffix) && known(t);
                 let gone: BTreeSet<String> = self.machine.iter().filter(|t| ours(t)).cloned().collect();
                 self.machine.retain(|t| !gone.contains(t));
                 self.drop_cables(&gone);

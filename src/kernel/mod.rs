@@ -8,6 +8,7 @@
 pub mod apart;
 mod conntrack;
 pub mod diver;
+pub mod endpoint;
 pub mod fake;
 pub mod firewall;
 pub mod ipset;

@@ -89,6 +89,28 @@ impl Netlink {
         answers.into_iter().flatten().collect()
     }
 
+    /// Asks for one thing.
+    pub fn ask(&mut self, request: RouteNetlinkMessage) -> Result<RouteNetlinkMessage, Refusal> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut buffer = Vec::new();
+        append(&mut buffer, request, NLM_F_REQUEST, self.sequence);
+        self.socket.send(&buffer, 0)?;
+        loop {
+            let (received, _) = self.socket.recv_from_full()?;
+            for (header, payload) in messages(&received) {
+                match payload {
+                    _ if header.sequence_number != self.sequence => {}
+                    NetlinkPayload::InnerMessage(message) => return Ok(message),
+                    NetlinkPayload::Error(error) => {
+                        let code = error.code.map_or(0, |c| -c.get());
+                        return Err(Refusal::errno(code, explanation(&error.header)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// Asks for everything of a kind.
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
         self.sequence = self.sequence.wrapping_add(1);

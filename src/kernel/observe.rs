@@ -22,6 +22,7 @@ pub(super) struct FoundLink {
     pub group: u32,
     pub mac: Option<Mac>,
     pub kind: String,
+    pub carrier: bool,
 }
 
 /// All links of a namespace.
@@ -32,12 +33,19 @@ pub(super) fn links(netlink: &mut Netlink) -> Result<Vec<FoundLink>, Refusal> {
 }
 
 fn found(message: &LinkMessage) -> FoundLink {
-    let mut link =
-        FoundLink { index: message.header.index, name: String::new(), group: 0, mac: None, kind: String::new() };
+    let mut link = FoundLink {
+        index: message.header.index,
+        name: String::new(),
+        group: 0,
+        mac: None,
+        kind: String::new(),
+        carrier: false,
+    };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Group(group) => link.group = *group,
+            LinkAttribute::Carrier(on) => link.carrier = *on != 0,
             LinkAttribute::Address(bytes) => link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(Mac),
             LinkAttribute::LinkInfo(info) => link.kind = kind(info),
             _ => {}
@@ -151,13 +159,14 @@ fn bridge_neighbours() -> NeighbourMessage {
 fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
     let loopback = message.header.flags.contains(LinkFlags::Loopback);
     let mut name = String::new();
-    let mut master = None;
+    let (mut master, mut carrier) = (None, false);
     let mut link = LinkState { up: message.header.flags.contains(LinkFlags::Up), ..LinkState::default() };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(n) => name.clone_from(n),
             LinkAttribute::Mtu(mtu) => link.mtu = Some(*mtu),
             LinkAttribute::Controller(index) => master = Some(*index),
+            LinkAttribute::Carrier(on) => carrier = *on != 0,
             LinkAttribute::Address(bytes) if !loopback => {
                 link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(|m| Mac(m).to_string());
             }
@@ -170,6 +179,9 @@ fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
     }
     if loopback {
         link.kind = "loopback".into();
+    }
+    if link.kind == link::endpoint::DEVICE {
+        link.properties = link::endpoint::properties(carrier);
     }
     (name, link, master)
 }

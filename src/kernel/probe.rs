@@ -4,26 +4,27 @@ use nix::sched::{CloneFlags, unshare};
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
-use super::Netlink;
-use crate::link::{Kind, NewLink};
+use super::{Netlink, Refusal};
+use crate::link::{By, Kind, NewLink};
 use crate::name::IfName;
 
 /// Which of these kinds the kernel lacks. Asked in a namespace that ends with the question: "Unknown device type"
 /// (EOPNOTSUPP) is a no, anything else (mostly a complaint about what is missing) a yes.
-pub fn lacking(kinds: Vec<Kind>) -> Vec<Kind> {
+///
+/// # Errors
+/// Without rights there is no namespace to ask in.
+pub fn lacking(kinds: Vec<Kind>) -> Result<Vec<Kind>, Refusal> {
     let ask = move || {
-        if unshare(CloneFlags::CLONE_NEWNET).is_err() {
-            return Vec::new();
-        }
-        kinds.into_iter().filter(unknown).collect()
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        Ok(kinds.into_iter().filter(unknown).collect())
     };
     // A plain thread: a namespace is a thread's, and this one goes with it.
-    std::thread::spawn(ask).join().unwrap_or_default()
+    std::thread::spawn(ask).join().unwrap_or_else(|_| Err(Refusal::new("cannot ask the kernel")))
 }
 
 fn unknown(kind: &Kind) -> bool {
     let (Ok(mut netlink), Ok(name)) = (Netlink::open(), IfName::new("probe")) else { return false };
-    let link = NewLink { name, kind: kind.clone(), mac: None, mtu: None };
+    let link = NewLink { name, kind: kind.clone(), mac: None, mtu: None, by: By::Kernel };
     let answer = netlink.one(Message::NewLink(link.message(0, None)), NLM_F_CREATE | NLM_F_EXCL);
     matches!(answer, Err(refusal) if refusal.errno == libc::EOPNOTSUPP)
 }

@@ -8,8 +8,9 @@ use std::net::IpAddr;
 use rtnetlink::packet_route::link::{InfoData, InfoIpTunnel, InfoKind};
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::Ends;
 use super::tunnel::{Outer, Written};
-use super::{LinkKind, Properties};
+use super::{Endpoint, Kind, LinkKind, Properties};
 use crate::error::Problems;
 use crate::name::IfName;
 use crate::span::Span;
@@ -19,10 +20,14 @@ use crate::span::Span;
 pub struct Ipip {
     /// Its ends.
     pub outer: Outer,
+    /// Who carries its packets, when the lab says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_space: Option<bool>,
 }
 
 pub(super) fn resolve(written: &Written, _at: Span, problems: &mut Problems) -> Option<Ipip> {
-    Some(Ipip { outer: Outer::resolve(written, problems)? })
+    let user_space = written.user_space.as_ref().map(|u| u.value);
+    Some(Ipip { outer: Outer::resolve(written, problems)?, user_space })
 }
 
 /// The attributes of a tunnel over IPv4.
@@ -75,5 +80,20 @@ impl LinkKind for Ipip {
     }
     fn unique(&self) -> Option<String> {
         Some(format!("ipip from {:?} to {:?}", self.outer.local, self.outer.remote))
+    }
+    fn endpoint(&self, others: &[&Kind]) -> Option<Endpoint> {
+        let ends = |kind: &&Kind| match kind {
+            Kind::Ipip(ipip) => ipip.outer.remote.map(|from| Ends { from, to: ipip.outer.local }),
+            _ => None,
+        };
+        // The nearer match wins: a tunnel that takes packets from anywhere leaves those that have one of their own.
+        let except = if self.outer.remote.is_none() { others.iter().filter_map(ends).collect() } else { Vec::new() };
+        Some(Endpoint::Ipip { outer: self.outer.clone(), except })
+    }
+    fn user_space(&self) -> Option<bool> {
+        self.user_space
+    }
+    fn user_space_mtu(&self) -> Option<u32> {
+        Some(1480)
     }
 }

@@ -7,6 +7,7 @@
 pub mod bridge;
 pub mod device;
 pub mod dummy;
+pub mod endpoint;
 pub mod geneve;
 pub mod gre;
 pub mod ipip;
@@ -23,6 +24,8 @@ use std::net::IpAddr;
 
 use rtnetlink::packet_route::link::{InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use serde::{Deserialize, Serialize};
+
+pub use endpoint::{By, Endpoint};
 
 use crate::ip::Mac;
 use crate::name::IfName;
@@ -62,6 +65,18 @@ pub trait LinkKind {
     }
     /// What no two links of one node may share.
     fn unique(&self) -> Option<String> {
+        None
+    }
+    /// How netlab carries such a tunnel's packets itself where the kernel cannot; `others` is what else the node has.
+    fn endpoint(&self, _others: &[&Kind]) -> Option<Endpoint> {
+        None
+    }
+    /// Whether the lab says who carries them.
+    fn user_space(&self) -> Option<bool> {
+        None
+    }
+    /// Its MTU in user space, when the lab says none.
+    fn user_space_mtu(&self) -> Option<u32> {
         None
     }
 }
@@ -138,6 +153,27 @@ macro_rules! kinds {
                     $(Kind::$name(kind) => kind.unique()),+
                 }
             }
+            /// How netlab carries such a tunnel's packets itself; nothing for what only the kernel can.
+            pub fn endpoint(&self, others: &[&Kind]) -> Option<Endpoint> {
+                match self {
+                    Kind::Loopback | Kind::Veth => None,
+                    $(Kind::$name(kind) => kind.endpoint(others)),+
+                }
+            }
+            /// Whether the lab says who carries them.
+            pub fn user_space(&self) -> Option<bool> {
+                match self {
+                    Kind::Loopback | Kind::Veth => None,
+                    $(Kind::$name(kind) => kind.user_space()),+
+                }
+            }
+            /// Its MTU in user space, when the lab says none.
+            pub fn user_space_mtu(&self) -> Option<u32> {
+                match self {
+                    Kind::Loopback | Kind::Veth => None,
+                    $(Kind::$name(kind) => kind.user_space_mtu()),+
+                }
+            }
             fn is_on_parent(&self) -> bool {
                 match self {
                     Kind::Loopback | Kind::Veth => false,
@@ -198,6 +234,9 @@ pub struct NewLink {
     /// Its MTU, when it is not the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// Who carries its packets.
+    #[serde(default, skip_serializing_if = "By::is_kernel")]
+    pub by: By,
 }
 
 impl NewLink {
@@ -223,6 +262,22 @@ impl NewLink {
             attributes.push(LinkAttribute::LinkInfo(info));
         }
         message
+    }
+
+    /// Its kind, as the kernel calls it.
+    pub fn kernel_kind(&self) -> &'static str {
+        match self.by {
+            By::Kernel => self.kind.word(),
+            By::UserSpace => endpoint::DEVICE,
+        }
+    }
+
+    /// What the kernel says of it beside name, address and MTU.
+    pub fn kernel_properties(&self) -> Properties {
+        match self.by {
+            By::Kernel => self.kind.properties(),
+            By::UserSpace => Properties::new(),
+        }
     }
 
     /// `ip link add` and what follows.

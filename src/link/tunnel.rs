@@ -34,6 +34,10 @@ pub struct Written {
     pub learning: Option<Sp<bool>>,
     /// gre: a number that both ends must share.
     pub key: Option<Sp<u32>>,
+    /// ipip: `on` lets netlab carry the packets in user space even where the kernel could, `off` insists on the kernel;
+    /// if not said, the kernel where it can.
+    #[serde(rename = "user-space")]
+    pub user_space: Option<Sp<bool>>,
     /// Addresses with prefix length.
     pub addresses: Vec<Sp<String>>,
     /// Ethernet address.
@@ -50,7 +54,7 @@ type Resolve = fn(&Written, Span, &mut Problems) -> Option<Kind>;
 
 /// The modes, the keys that each takes beside the usual ones, and how it reads them.
 const MODES: &[(&str, &[&str], Resolve)] = &[
-    ("ipip", &["local", "remote", "ttl", "dev"], |w, at, p| ipip::resolve(w, at, p).map(Kind::Ipip)),
+    ("ipip", &["local", "remote", "ttl", "dev", "user-space"], |w, at, p| ipip::resolve(w, at, p).map(Kind::Ipip)),
     ("gre", &["local", "remote", "ttl", "dev", "key"], |w, at, p| gre::resolve(w, at, p).map(Kind::Gre)),
     ("sit", &["local", "remote", "ttl", "dev"], |w, at, p| sit::resolve(w, at, p).map(Kind::Sit)),
     ("vxlan", &["local", "remote", "ttl", "id", "port", "dev", "learning"], |w, at, p| {
@@ -98,6 +102,7 @@ impl Written {
             ("dev", at(&self.dev)),
             ("learning", at(&self.learning)),
             ("key", at(&self.key)),
+            ("user-space", at(&self.user_space)),
         ]
         .into_iter()
         .filter_map(|(key, span)| Some((key, span?)))

@@ -64,7 +64,9 @@ fn company(op: &Op) -> Company {
         | Op::LoadSets { .. }
         | Op::LoadRules { .. } => Company::Inside,
         // Programs are started one after the other, so that the first one that fails is the one that is named.
-        Op::AddRun { .. } | Op::WriteFile { .. } | Op::StartService { .. } => Company::Nobody,
+        Op::AddRun { .. } | Op::WriteFile { .. } | Op::StartService { .. } | Op::StartEndpoint { .. } => {
+            Company::Nobody
+        }
     }
 }
 

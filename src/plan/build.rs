@@ -5,11 +5,11 @@
 //! "up", so that nothing is seen on the wire from a half-made node. Routes come when everything is up: the kernel takes
 //! none through an interface that is down.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{At, Op, Plan, Step, VethEnd};
 use crate::ip::{Family, iptables};
-use crate::link::{Kind, NewLink, veth};
+use crate::link::{By, Kind, NewLink, veth};
 use crate::name::{IfName, NodeName};
 use crate::span::{Sp, Span};
 use crate::topology::{Interface, Node, Program, Topology};
@@ -24,8 +24,16 @@ pub enum Mode {
     OnHost,
 }
 
-/// Makes the plan.
+/// Kinds of links that a kernel lacks, by the word after `type`.
+pub type Lacking = BTreeSet<String>;
+
+/// Makes the plan for a kernel that has every kind of link.
 pub fn build(topology: &Topology, mode: Mode) -> Plan {
+    build_for(topology, mode, &Lacking::new())
+}
+
+/// Makes the plan for a kernel that lacks some: netlab carries the packets itself where it can.
+pub fn build_for(topology: &Topology, mode: Mode, lacking: &Lacking) -> Plan {
     let at = |name: &NodeName, node: &Node| At {
         node: name.clone(),
         netns: (!(node.host && mode == Mode::OnHost)).then(|| node.netns.clone()),
@@ -38,7 +46,7 @@ pub fn build(topology: &Topology, mode: Mode) -> Plan {
     for (at, node) in &nodes {
         steps.settings(at, node);
     }
-    links(topology, &nodes, &mut steps);
+    links(topology, &nodes, lacking, &mut steps);
     for (at, node) in &nodes {
         steps.interface_settings(at, node);
     }
@@ -71,11 +79,11 @@ fn group(lab: &str) -> u32 {
 }
 
 /// Links that stand on others come after those: first what stands alone, then cables, then the rest.
-fn links(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
+fn links(topology: &Topology, nodes: &[(At, &Node)], lacking: &Lacking, steps: &mut Steps) {
     let alone = |i: &Interface| i.kind.parent().is_none() && i.kind.local().is_none();
-    own_links(nodes, steps, alone);
+    own_links(nodes, lacking, steps, alone);
     cables(topology, nodes, steps);
-    own_links(nodes, steps, |i| !alone(i));
+    own_links(nodes, lacking, steps, |i| !alone(i));
     for (at, node) in nodes {
         for (name, interface) in &node.interfaces {
             if let Some(master) = &interface.master {
@@ -87,18 +95,43 @@ fn links(topology: &Topology, nodes: &[(At, &Node)], steps: &mut Steps) {
             }
         }
     }
+    endpoints(nodes, lacking, steps);
 }
 
-fn own_links(nodes: &[(At, &Node)], steps: &mut Steps, which: impl Fn(&Interface) -> bool) {
+fn own_links(nodes: &[(At, &Node)], lacking: &Lacking, steps: &mut Steps, which: impl Fn(&Interface) -> bool) {
     for (at, node) in nodes {
         for (name, interface) in node.interfaces.iter().filter(|(_, i)| which(i)) {
             if matches!(interface.kind, Kind::Loopback | Kind::Veth) {
                 continue;
             }
-            let link =
-                NewLink { name: name.clone(), kind: interface.kind.clone(), mac: interface.mac, mtu: interface.mtu };
+            let (kind, by) = (interface.kind.clone(), by(&interface.kind, lacking));
+            let usual = if by == By::UserSpace { kind.user_space_mtu() } else { None };
+            let mtu = interface.mtu.or(usual);
+            let link = NewLink { name: name.clone(), kind, mac: interface.mac, mtu, by };
             steps.add(Op::AddLink { at: at.clone(), link }, interface.span);
         }
+    }
+}
+
+/// The programs behind the devices, when every device is there.
+fn endpoints(nodes: &[(At, &Node)], lacking: &Lacking, steps: &mut Steps) {
+    for (at, node) in nodes {
+        for (name, interface) in node.interfaces.iter().filter(|(_, i)| by(&i.kind, lacking) == By::UserSpace) {
+            let others: Vec<&Kind> = node.interfaces.values().map(|i| &i.kind).collect();
+            if let Some(endpoint) = interface.kind.endpoint(&others) {
+                steps.add(Op::StartEndpoint { at: at.clone(), dev: name.clone(), endpoint }, interface.span);
+            }
+        }
+    }
+}
+
+/// Who carries a link's packets: whom the lab names, else the kernel where it can.
+fn by(kind: &Kind, lacking: &Lacking) -> By {
+    let can = || kind.endpoint(&[]).is_some();
+    match kind.user_space() {
+        Some(true) => By::UserSpace,
+        None if lacking.contains(kind.word()) && can() => By::UserSpace,
+        Some(false) | None => By::Kernel,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{At, Op, Plan};
 use crate::ip::route::Proto;
-use crate::link::Kind;
+use crate::link::{Kind, endpoint};
 use crate::name::IfName;
 use crate::state::{LinkState, NodeState, SetState, State, digest};
 
@@ -55,14 +55,15 @@ fn paint(state: &mut State, op: &Op) {
         }
         Op::AddLink { link, .. } => {
             let made = LinkState {
-                kind: link.kind.word().into(),
+                kind: link.kernel_kind().into(),
                 mac: link.mac.map(|m| m.to_string()),
                 mtu: link.mtu,
-                properties: link.kind.properties(),
+                properties: link.kernel_properties(),
                 ..LinkState::default()
             };
             node.links.insert(link.name.to_string(), made);
         }
+        Op::StartEndpoint { dev, .. } => link(node, dev, |l| l.properties.extend(endpoint::properties(true))),
         Op::SetMaster { dev, master, .. } => link(node, dev, |l| l.master = Some(master.to_string())),
         Op::SetMtu { dev, mtu, .. } => link(node, dev, |l| l.mtu = Some(*mtu)),
         Op::AddAddress { dev, address, .. } => {

@@ -5,7 +5,7 @@
 
 use super::{At, Op, Phase, Plan, kept};
 use crate::ip::{Family, IpSet, iptables, shell_quote};
-use crate::link::veth;
+use crate::link::{By, veth};
 use crate::topology::{Program, Service};
 
 /// The plan, phase by phase, with a title above each.
@@ -65,6 +65,16 @@ fn commands(op: &Op) -> Vec<String> {
         Op::AddVeth { ends } => {
             let [a, b] = ends.as_ref();
             vec![format!("ip {}", veth::words([(&a.end, a.at.netns.as_deref()), (&b.end, b.at.netns.as_deref())]))]
+        }
+        Op::AddLink { at, link } if link.by == By::UserSpace => {
+            let (ip, name) = (ip(at), &link.name);
+            let mut lines = vec![format!("{ip} tuntap add name {name} mode tun vnet_hdr")];
+            lines.extend(link.mtu.map(|mtu| format!("{ip} link set {name} mtu {mtu}")));
+            lines
+        }
+        Op::StartEndpoint { at, dev, endpoint } => {
+            let words: Vec<String> = endpoint.words(dev).iter().map(|w| shell_quote(w)).collect();
+            vec![format!("{}netlab endpoint {} </dev/null >/dev/null 2>&1 &", inside(at), words.join(" "))]
         }
         // The module may have put it there already.
         Op::AddLink { at, link } if crate::link::is_fallback(&link.name) => {

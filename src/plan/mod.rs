@@ -15,13 +15,14 @@ mod undo;
 use serde::{Deserialize, Serialize};
 
 pub use batch::{Batch, Way, batches, cut, lanes};
-pub use build::{Mode, build};
+pub use build::{Lacking, Mode, build, build_for};
 pub use expect::expect;
 pub use explain::{command, explain, script};
 pub use op::{At, ETC, NODES, Op, Phase, VethEnd, kept};
 pub use pending::{other_ends, pending};
 pub use undo::{Before, Done, Identity, Outcome, Process, Undo, undo};
 
+use crate::link::{By, NewLink};
 use crate::name::{LabName, NodeName};
 use crate::span::Span;
 
@@ -56,6 +57,14 @@ impl Plan {
     /// The node that is the machine itself, with `--on-host`.
     pub fn machine(&self) -> Option<&At> {
         self.nodes.iter().find(|at| at.netns.is_none())
+    }
+
+    /// The links whose packets netlab carries itself: where, the link.
+    pub fn in_user_space(&self) -> impl Iterator<Item = (&At, &NewLink)> {
+        self.steps.iter().filter_map(|step| match &step.op {
+            Op::AddLink { at, link } if link.by == By::UserSpace => Some((at, link)),
+            _ => None,
+        })
     }
 
     /// The comment that marks the lab's rules on the machine.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ip::iptables::Line;
 use crate::ip::{Address, Family, Fdb, IpSet, Neighbor, Route, Rule};
-use crate::link::{NewLink, veth};
+use crate::link::{By, Endpoint, NewLink, veth};
 use crate::name::{IfName, NodeName};
 use crate::topology::Service;
 
@@ -57,6 +57,8 @@ pub enum Op {
     AddVeth { ends: Box<[VethEnd; 2]> },
     /// Make any other link.
     AddLink { at: At, link: NewLink },
+    /// Start netlab's own end of a tunnel that the kernel does not carry.
+    StartEndpoint { at: At, dev: IfName, endpoint: Endpoint },
     /// Plug a link into a bridge.
     SetMaster { at: At, dev: IfName, master: IfName },
     /// Give a link its MTU (`lo`; all others are born with theirs).
@@ -127,6 +129,7 @@ impl Op {
             Op::AddNetns { at }
             | Op::SetSysctl { at, .. }
             | Op::AddLink { at, .. }
+            | Op::StartEndpoint { at, .. }
             | Op::SetMaster { at, .. }
             | Op::SetMtu { at, .. }
             | Op::AddAddress { at, .. }
@@ -149,7 +152,11 @@ impl Op {
         match self {
             Op::AddNetns { .. } => Phase::Namespaces,
             Op::SetSysctl { .. } => Phase::Settings,
-            Op::AddVeth { .. } | Op::AddLink { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } => Phase::Links,
+            Op::AddVeth { .. }
+            | Op::AddLink { .. }
+            | Op::StartEndpoint { .. }
+            | Op::SetMaster { .. }
+            | Op::SetMtu { .. } => Phase::Links,
             Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
             Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } | Op::AddFdb { .. } => Phase::Routing,
             Op::LoadSets { .. } | Op::LoadRules { .. } => Phase::Firewall,
@@ -169,7 +176,11 @@ impl Op {
                 let [a, b] = ends.as_ref();
                 format!("connect `{}:{}` with `{}:{}`", a.at.node, a.end.name, b.at.node, b.end.name)
             }
-            Op::AddLink { at, link } => format!("make the {} `{}` on {}", link.kind.word(), link.name, on(at)),
+            Op::AddLink { at, link } => {
+                let how = if link.by == By::UserSpace { " in user space" } else { "" };
+                format!("make the {} `{}`{how} on {}", link.kind.word(), link.name, on(at))
+            }
+            Op::StartEndpoint { at, dev, .. } => format!("start the endpoint of `{dev}` on {}", on(at)),
             Op::SetMaster { at, dev, master } => {
                 format!("plug `{dev}` into `{master}` on {}", on(at))
             }

@@ -2,6 +2,7 @@
 
 use super::{At, Op, Plan};
 use crate::ip::Family;
+use crate::link::endpoint;
 use crate::name::IfName;
 use crate::state::{LinkState, NodeState, State, digest};
 
@@ -38,11 +39,15 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
             found.is_some_and(|l| l.kind == "veth" && l.mac.as_deref() == Some(&end.end.mac.to_string()))
         }),
         Op::AddLink { link, .. } => {
-            let wanted = link.kind.properties();
+            let wanted = link.kernel_properties();
             let right = |l: &LinkState| {
-                l.kind == link.kind.word() && wanted.iter().all(|(k, v)| l.properties.get(k) == Some(v))
+                l.kind == link.kernel_kind() && wanted.iter().all(|(k, v)| l.properties.get(k) == Some(v))
             };
             node.links.get(link.name.as_str()).is_some_and(right)
+        }
+        Op::StartEndpoint { dev, .. } => {
+            let running = endpoint::properties(true);
+            on(node, dev, |l| running.iter().all(|(k, v)| l.properties.get(k) == Some(v)))
         }
         Op::SetMaster { dev, master, .. } => on(node, dev, |l| l.master.as_deref() == Some(master)),
         Op::SetMtu { dev, mtu, .. } => on(node, dev, |l| l.mtu == Some(*mtu)),

@@ -113,8 +113,9 @@ pub enum Undo {
     DeleteAddress { dev: IfName, address: Address },
     /// Put kernel settings of the machine back.
     RestoreSysctls { path: String, set: String, before: BTreeMap<String, String> },
-    /// Delete the lab's links on the machine: those of its group that have one of these addresses.
-    DeleteLinks { group: u32, macs: Vec<Mac> },
+    /// Delete the lab's links on the machine: those of its group that have one of these addresses or, having no
+    /// Ethernet address, one of these names.
+    DeleteLinks { group: u32, macs: Vec<Mac>, names: Vec<IfName> },
     /// Delete every link of the lab inside a namespace.
     DeleteLinksIn { netns: String, identity: Option<Identity>, group: u32 },
     /// Drop a namespace. Without an identity, it was being made when netlab died: it is ours only if it is empty.
@@ -147,8 +148,9 @@ pub fn undo<'o>(plan: &Plan, outcome: impl Fn(usize) -> &'o Outcome) -> Vec<Undo
     list.extend(touched.iter().rev().filter_map(|(op, _)| machine_routing(op)));
     list.extend(touched.iter().rev().filter_map(|(op, o)| machine_sysctl(op, o)));
     let macs: Vec<Mac> = touched.iter().flat_map(|(op, _)| macs(op)).collect();
-    if !macs.is_empty() {
-        list.push(Undo::DeleteLinks { group: plan.group, macs });
+    let names: Vec<IfName> = touched.iter().filter_map(|(op, _)| name_without_mac(op)).collect();
+    if !(macs.is_empty() && names.is_empty()) {
+        list.push(Undo::DeleteLinks { group: plan.group, macs, names });
     }
     // A namespace that holds a bridge full of ports goes last: deleting the far ends first empties it in one sweep.
     for (netns, identity) in &namespaces {
@@ -187,7 +189,7 @@ fn on_machine(at: &At) -> bool {
 }
 
 fn machine_process(op: &Op, outcome: &Outcome, plan: &Plan) -> Option<Undo> {
-    let Op::StartService { at, .. } = op else {
+    let (Op::StartService { at, .. } | Op::StartEndpoint { at, .. }) = op else {
         return None;
     };
     let process = match outcome.done() {
@@ -239,6 +241,7 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         | Op::SetSysctl { .. }
         | Op::AddVeth { .. }
         | Op::AddLink { .. }
+        | Op::StartEndpoint { .. }
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
         | Op::SetUp { .. }
@@ -263,6 +266,14 @@ fn machine_sysctl(op: &Op, outcome: &Outcome) -> Option<Undo> {
     }
 }
 
+/// A link on the machine that has no Ethernet address: its name and the lab's group tell it.
+fn name_without_mac(op: &Op) -> Option<IfName> {
+    match op {
+        Op::AddLink { at, link } if on_machine(at) && link.mac.is_none() => Some(link.name.clone()),
+        _ => None,
+    }
+}
+
 /// The addresses of the links that a step makes: they tell ours from a stranger's.
 fn macs(op: &Op) -> Vec<Mac> {
     match op {
@@ -270,6 +281,7 @@ fn macs(op: &Op) -> Vec<Mac> {
         Op::AddLink { link, .. } => link.mac.into_iter().collect(),
         Op::AddNetns { .. }
         | Op::SetSysctl { .. }
+        | Op::StartEndpoint { .. }
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
         | Op::AddAddress { .. }

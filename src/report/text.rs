@@ -4,7 +4,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::escape::printable;
 use crate::apply::repair::Repaired;
-use crate::apply::status::{Condition, Status};
+use crate::apply::status::{Condition, InUserSpace, Status};
 use crate::error::plural;
 use crate::plan::{Plan, explain};
 use crate::topology::Topology;
@@ -87,6 +87,11 @@ pub fn status(list: &[Status]) -> String {
             })
             .collect();
         out.push_str(&format!("  nodes: {}\n", nodes.join(", ")));
+        if !status.in_user_space.is_empty() {
+            let one = |l: &InUserSpace| format!("{} of {} ({})", l.link, l.node, l.kind);
+            let links: Vec<String> = status.in_user_space.iter().map(one).collect();
+            out.push_str(&format!("  in user space: {}\n", links.join(", ")));
+        }
         for drift in &status.drift {
             out.push_str(&format!("  {}: {}\n", drift.drift.node, printable(&drift.words)));
         }

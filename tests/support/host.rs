@@ -199,7 +199,7 @@ impl Host {
     /// `tests/uml.rs` brings up, on a full kernel, whatever a kernel like this one lacks.
     pub fn built_in_labs(&self) -> Vec<String> {
         let mut labs = self.all_built_in_labs();
-        labs.retain(|lab| lacking_kinds(lab).is_empty());
+        labs.retain(|lab| lacking_kinds(lab, &[]).is_empty());
         labs
     }
 
@@ -357,12 +357,14 @@ fn lossy(text: impl AsRef<OsStr>) -> String {
     Path::new(text.as_ref()).display().to_string()
 }
 
-/// The kinds of links of a lab that the running kernel does not know, found with `ip` on a machine of their own.
-pub fn lacking_kinds(lab: &str) -> Vec<String> {
+/// The kinds of links that a lab asks the kernel for and the running one does not know, found with `ip` on a machine of
+/// their own.
+pub fn lacking_kinds(lab: &str, options: &[&str]) -> Vec<String> {
     let Some(host) = Host::new() else { return Vec::new() };
-    let plan = host.netlab(["plan", lab, "--json"]).success().json();
+    let plan = host.netlab(["plan", lab, "--json"].iter().chain(options)).success().json();
     let steps = plan["steps"].as_array().unwrap().iter();
-    let kinds = steps.filter_map(|s| s["op"]["add-link"]["link"]["kind"].as_object()?.keys().next().cloned());
+    let links = steps.map(|s| &s["op"]["add-link"]["link"]).filter(|l| l["by"] != "user-space");
+    let kinds = links.filter_map(|l| l["kind"].as_object()?.keys().next().cloned());
     let mut kinds: Vec<String> = kinds.collect();
     kinds.sort();
     kinds.dedup();

@@ -13,10 +13,11 @@ use std::sync::{Mutex, PoisonError};
 use nix::sched::{CloneFlags, setns};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
+use super::endpoints::open_tun;
 use super::inside::{Inside, NEW};
 use super::{load_rules, namespace_file};
 use crate::kernel::{Halt, Refusal, ipset, netns, sysctl};
-use crate::link::veth;
+use crate::link::{By, veth};
 use crate::plan::{Batch, Done, Op, Plan, VethEnd, lanes};
 
 /// What each step of a batch came to; none for those that were not tried.
@@ -134,7 +135,12 @@ impl Lane<'_> {
             Op::AddLink { link, .. } => {
                 self.flush()?;
                 let group = self.plan.group;
-                self.inside().and_then(|inside| inside.add_link(link, group)).map(|()| Done::Plain)
+                let made = match link.by {
+                    By::Kernel => self.inside().and_then(|inside| inside.add_link(link, group)),
+                    By::UserSpace => open_tun(&link.name)
+                        .and_then(|tun| self.inside().and_then(|inside| inside.keep_tun(&tun, link, group))),
+                };
+                made.map(|()| Done::Plain)
             }
             op => match self.inside().and_then(|inside| inside.request(op)) {
                 Ok(Some(request)) => {

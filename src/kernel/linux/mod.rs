@@ -11,9 +11,11 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use super::diver::Diver;
 use super::{Halt, Kernel, Refusal, firewall, ipset, netns, sysctl};
 use crate::ip::{Family, iptables};
-use crate::link::veth;
+use crate::link::{By, veth};
+use crate::name::IfName;
 use crate::plan::{At, Batch, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd, Way};
 
+mod endpoints;
 mod files;
 mod inside;
 mod lanes;
@@ -34,6 +36,7 @@ pub struct Linux {
     namespaces: HashMap<String, File>,
     insides: HashMap<Option<String>, Inside>,
     children: Vec<Child>,
+    endpoints: HashMap<(String, IfName), Process>,
     logs: PathBuf,
     /// Programs of the plan, as the journal knows them: node and service → process.
     pub services: BTreeMap<(String, String), Process>,
@@ -49,6 +52,7 @@ impl Linux {
             namespaces: HashMap::new(),
             insides: HashMap::new(),
             children: Vec::new(),
+            endpoints: HashMap::new(),
             logs: logs.to_path_buf(),
             services: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -208,7 +212,9 @@ impl Kernel for Linux {
                 })??;
             }
             Op::AddVeth { ends } => self.add_veth(ends, plan.group)?,
+            Op::AddLink { at, link } if link.by == By::UserSpace => self.add_tun(at, link, plan.group)?,
             Op::AddLink { at, link } => self.inside(&at.netns)?.add_link(link, plan.group)?,
+            Op::StartEndpoint { at, dev, endpoint } => return self.start_endpoint(plan, at, dev, endpoint),
             Op::LoadSets { at, sets } => {
                 let sets = sets.clone();
                 self.within(&at.netns, move || ipset::load(&sets))??;

@@ -91,10 +91,12 @@ impl Linux {
     /// Waits until every program of the plan that is to be ready is; a program that has died says why.
     pub fn settle(&mut self, plan: &Plan) -> Result<(), (usize, Refusal)> {
         for (i, step) in plan.steps.iter().enumerate() {
-            let Op::StartService { at, name, service } = &step.op else {
-                continue;
+            let ready = match &step.op {
+                Op::StartService { at, name, service } => self.wait_ready(plan, at, name, service),
+                Op::StartEndpoint { at, dev, .. } => self.wait_endpoint(at, dev),
+                _ => continue,
             };
-            self.wait_ready(plan, at, name, service).map_err(|refusal| (i, refusal))?;
+            ready.map_err(|refusal| (i, refusal))?;
         }
         Ok(())
     }

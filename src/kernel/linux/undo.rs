@@ -11,6 +11,7 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use super::{Linux, absent_is_fine, files};
 use crate::ip::Mac;
 use crate::kernel::{Netlink, Refusal, firewall, ipset, messages, netns, observe, process, sysctl};
+use crate::name::IfName;
 use crate::plan::{Identity, Undo};
 
 impl Linux {
@@ -62,7 +63,7 @@ impl Linux {
                 let (path, set, before) = (path.clone(), set.clone(), before.clone());
                 self.within(&None, move || sysctl::restore(&path, &set, &before))?
             }
-            Undo::DeleteLinks { group, macs } => self.delete_group(&None, *group, Some(macs)),
+            Undo::DeleteLinks { group, macs, names } => self.delete_group(&None, *group, Some((macs, names))),
             Undo::DeleteLinksIn { netns, identity, group } => match self.ours(netns, identity.as_ref()) {
                 Ok(Some(file)) => {
                     self.forget_namespace(netns);
@@ -127,13 +128,15 @@ impl Linux {
         &mut self,
         netns: &Option<String>,
         group: u32,
-        only: Option<&[Mac]>,
+        only: Option<(&[Mac], &[IfName])>,
     ) -> Result<(), Refusal> {
         let socket = self.socket(netns)?;
-        let ours = observe::links(socket)?
-            .into_iter()
-            .filter(|l| l.group == group && only.is_none_or(|macs| l.mac.is_some_and(|mac| macs.contains(&mac))));
-        let ours: Vec<_> = ours.collect();
+        let known = |l: &observe::FoundLink, (macs, names): (&[Mac], &[IfName])| match l.mac {
+            Some(mac) => macs.contains(&mac),
+            None => names.iter().any(|n| *n == *l.name),
+        };
+        let ours = |l: &observe::FoundLink| l.group == group && only.is_none_or(|only| known(l, only));
+        let ours: Vec<_> = observe::links(socket)?.into_iter().filter(ours).collect();
         if ours.is_empty() {
             return Ok(());
         }
