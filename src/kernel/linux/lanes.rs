@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::endpoints::open_tun;
@@ -187,8 +187,8 @@ pub(super) fn enter(netns: &str) -> Result<(), Refusal> {
         .map_err(|errno| Refusal::from(errno).about("cannot enter the namespace"))
 }
 
-/// Makes cables. One thread, because the kernel registers links one after the other; it stands in a node, so that the
-/// machine's own namespace hears nothing.
+/// Makes cables. One thread, because the kernel registers links one after the other; it stands in an empty
+/// namespace of its own, so that the machine's own hears nothing.
 pub(super) fn cables(plan: &Plan, batch: &Batch, halt: Halt<'_>) -> Answers {
     let steps: Vec<usize> = batch.steps.clone().collect();
     let work = |_: &()| {
@@ -249,7 +249,9 @@ fn cable<'p>(
     };
     let (a, b) = (fd(near)?, fd(far)?);
     if inside.is_none() {
-        enter(near.at.netns.as_deref().unwrap_or_default())?;
+        // Before Linux 6.14 a link is refused as "File exists" when its name is taken in the namespace of the *socket*,
+        // and the next cable may be called eth0 again.
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|e| Refusal::from(e).about("cannot make a namespace to stand in"))?;
         *inside = Some(Inside::open()?);
     }
     Ok(Message::NewLink(veth::message([(&near.end, a), (&far.end, b)], group)))
