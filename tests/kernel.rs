@@ -30,6 +30,8 @@ mod life;
 mod oracle;
 #[path = "kernel/refused.rs"]
 mod refused;
+#[path = "kernel/sees.rs"]
+mod sees;
 #[path = "kernel/several.rs"]
 mod several;
 #[path = "kernel/show.rs"]

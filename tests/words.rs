@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use netlab::check::filter::Filter;
+use netlab::check::packet::{Frame, Packet};
 use netlab::ip::iptables::{Line, TABLES};
 use netlab::ip::{Address, Mac, Neighbor, Route, Rule, WordError};
 use proptest::prelude::*;
@@ -177,6 +179,43 @@ fn firewall() -> impl Strategy<Value = Line> {
     })
 }
 
+/// Headers as a `sees` check asks for them, each inside one that can hold it.
+fn filter() -> impl Strategy<Value = String> {
+    let ends = |side: BoxedStrategy<String>| {
+        let side = prop_oneof![1 => Just("*".to_string()), 3 => side];
+        perhaps((side.clone(), side).prop_map(|(from, to)| format!("{from} > {to}")))
+    };
+    let ports = move || ends((1..=u16::MAX).prop_map(|p| p.to_string()).boxed());
+    let address =
+        |six| prop_oneof![ip(six).prop_map(|i| i.to_string()), network(six).prop_map(|n| n.to_string())].boxed();
+    let byte = |word: &'static str| perhaps((0..=255u8).prop_map(move |n| format!("{word} {n}")));
+    let internet = move || {
+        any::<bool>().prop_flat_map(move |six| {
+            let word = if six { "ip6" } else { "ip" };
+            (ends(address(six)), byte("ttl"), byte("proto")).prop_map(move |(e, t, p)| format!("{word}{e}{t}{p}"))
+        })
+    };
+    let vni = |word: &'static str| {
+        perhaps((0..0x100_0000u32).prop_map(|n| format!("vni {n}"))).prop_map(move |v| format!("udp / {word}{v}"))
+    };
+    let tunnel = prop_oneof![
+        perhaps(number("key", 0)).prop_map(|key| format!(" / gre{key}")),
+        vni("vxlan").prop_map(|v| format!(" / {v}")),
+        vni("geneve").prop_map(|v| format!(" / {v} / eth")),
+        Just(String::new()),
+    ];
+    let last = prop_oneof![
+        Just(String::new()),
+        ports().prop_map(|p| format!(" / udp{p}")),
+        (ports(), select(vec!["", " syn", " syn ack", " rst"])).prop_map(|(p, f)| format!(" / tcp{p}{f}")),
+        select(vec![" / icmp echo request", " / icmp unreachable port", " / icmp6 neighbor"]).prop_map(str::to_string),
+        "[ -~&&[^\"]]{3,12}".prop_map(|text| format!(" / plaintext \"{text}\"")),
+    ];
+    let tag = prop_oneof![2 => Just(String::new()), 1 => (1..=4094u16).prop_map(|id| format!("vlan {id} / "))];
+    (tag, internet(), tunnel, internet(), last)
+        .prop_map(|(tag, outer, tunnel, inner, last)| format!("{tag}{outer}{tunnel} / {inner}{last}"))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -221,6 +260,30 @@ proptest! {
         prop_assert_eq!(&read, &line, "`{}`", printed);
     }
 
+    #[test]
+    fn filters(line in filter()) {
+        survives::<Filter>(&line)?;
+    }
+
+    /// A packet is whatever its sender put on the wire.
+    #[test]
+    fn any_bytes_are_a_packet(
+        bytes in prop::collection::vec(any::<u8>(), 0..120),
+        start in select(vec![None, Some(0x0800), Some(0x86dd), Some(0x0806), Some(0x8100)]),
+        wrapped in any::<bool>(),
+    ) {
+        // Half of them at least begin as IPv4 with a protocol that nests.
+        let mut bytes = bytes;
+        if wrapped && bytes.len() > 20 {
+            bytes[0] = 0x45;
+            bytes[9] = [4, 17, 41, 47, 1, 6][usize::from(bytes[9]) % 6];
+        }
+        let frame = Frame { bytes, bare: start, tag: None };
+        let packet = Packet::read(&frame);
+        prop_assert!(packet.words(|_| true).len() < 4000);
+        prop_assert!(!"ip / ip / ip / ip / ip / ip / ip / ip / ip / ip / ip".parse::<Filter>().unwrap().matches(&frame, &packet));
+    }
+
     /// Whatever stands there, the answer is a value or a message that names a word; nothing else.
     #[test]
     fn any_text_is_answered(line in "[^\\pC\"'\\\\]{0,20}|[ \ta-z:/.0-9-]{0,40}") {
@@ -230,6 +293,7 @@ proptest! {
             line.parse::<Address>().err(),
             line.parse::<Neighbor>().err(),
             line.parse::<Line>().err(),
+            line.parse::<Filter>().err(),
         ];
         for error in errors.into_iter().flatten() {
             prop_assert!(!error.message.is_empty());

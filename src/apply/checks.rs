@@ -1,4 +1,5 @@
-//! Running checks: all at once, each retried until it holds or its time is up.
+//! Running checks: all at once, each retried until it holds or its time is up. Those that look at a wire come after the
+//! others and one by one: they shall see their own traffic only.
 //!
 //! A failed check is shown with what differs from the plan right now: mostly that is the reason.
 
@@ -16,10 +17,12 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
 use super::running::Running;
-use super::{ground, status};
-use crate::check::{Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
+use super::{capture, ground, status};
+use crate::check::sees::Sees;
+use crate::check::{self, Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
 use crate::error::{Error, Result, did_you_mean};
 use crate::kernel::Refusal;
+use crate::kernel::capture::Capture;
 use crate::kernel::diver;
 use crate::kernel::process::{self, Session};
 use crate::plan::At;
@@ -94,17 +97,27 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
     let local = tokio::task::LocalSet::new();
     let runner = Rc::new(Runner { nodes, slots: Semaphore::new(AT_ONCE), topology: topology.clone() });
     let checks = runtime.block_on(local.run_until(async {
+        let looks = |check: &Check| matches!(check.kind, Kind::Sees(_));
         let tasks: Vec<_> = chosen
-            .into_iter()
+            .iter()
             .map(|check| {
-                let runner = runner.clone();
-                tokio::task::spawn_local(async move { runner.check(&check).await })
+                let (runner, check) = (runner.clone(), check.clone());
+                (!looks(&check)).then(|| tokio::task::spawn_local(async move { runner.check(&check).await }))
             })
             .collect();
         let mut outcomes = Vec::new();
         for task in tasks {
-            outcomes.push(task.await.map_err(|e| Error::machine("a check ended badly").cause(e))?);
+            outcomes.push(match task {
+                Some(task) => Some(task.await.map_err(|e| Error::machine("a check ended badly").cause(e))?),
+                None => None,
+            });
         }
+        for (outcome, check) in outcomes.iter_mut().zip(&chosen) {
+            if outcome.is_none() {
+                *outcome = Some(runner.check(check).await);
+            }
+        }
+        let outcomes = outcomes.into_iter().flatten().collect::<Vec<_>>();
         Ok::<_, Error>(outcomes)
     }))?;
     let failed = checks.iter().any(|c| !c.passed);
@@ -161,11 +174,11 @@ impl Runner {
         let mut pause = Duration::from_millis(20);
         let verdict = loop {
             tries += 1;
-            let mut verdict = self.once(&check.node, &check.kind).await;
-            if verdict.holds {
-                verdict = self.proven(check, verdict).await;
+            let (mut verdict, unproven) = self.once(&check.node, &check.kind).await;
+            if let (true, Some(target)) = (verdict.holds, unproven) {
+                verdict = self.proven(check, verdict, &target).await;
             }
-            if verdict.holds || begun.elapsed() + pause >= check.within {
+            if verdict.holds || verdict.settled || begun.elapsed() + pause >= check.within {
                 break verdict;
             }
             tokio::time::sleep(pause).await;
@@ -188,62 +201,84 @@ impl Runner {
     }
 
     fn by_hand(&self, check: &Check) -> String {
-        let inside = check.kind.by_hand();
-        match self.nodes.get(check.node.as_str()).and_then(|p| p.at.netns.as_deref()) {
-            Some(netns) => format!("ip netns exec {netns} {inside}"),
-            None => inside,
+        let inside = |node: &str, kind: &Kind| match self.nodes.get(node).and_then(|p| p.at.netns.as_deref()) {
+            Some(netns) => format!("ip netns exec {netns} {}", kind.by_hand()),
+            None => kind.by_hand(),
+        };
+        let own = inside(&check.node, &check.kind);
+        match &check.kind {
+            Kind::Sees(sees) => match &sees.traffic {
+                Some(traffic) => format!("{own} & sleep 1; {}", inside(&traffic.node, &traffic.kind)),
+                None => own,
+            },
+            _ => own,
         }
     }
 
     /// Silence proves something only when somebody gets through to the same target.
-    async fn proven(&self, check: &Check, verdict: Verdict) -> Verdict {
-        let Some(target) = check.kind.blocked_target() else {
-            return verdict;
-        };
-        if self.witness(check, &target).await {
+    async fn proven(&self, check: &Check, verdict: Verdict, target: &Target) -> Verdict {
+        if self.witness(check, target).await {
             return verdict;
         }
-        Verdict {
-            holds: false,
-            seen: format!("{}, but nobody else gets through to it either", verdict.seen),
-            meaning: Some("the target itself does not answer, so its silence proves nothing".into()),
+        if let Kind::Sees(_) = check.kind {
+            return Verdict::of(false, format!("{}, but it was not seen anywhere else either", verdict.seen))
+                .meaning(Some("a check that `sees` the same on another wire would prove that it is there to be seen"));
         }
+        Verdict::of(false, format!("{}, but nobody else gets through to it either", verdict.seen))
+            .meaning(Some("the target itself does not answer, so its silence proves nothing"))
     }
 
     async fn witness(&self, check: &Check, target: &Target) -> bool {
         for other in &self.topology.checks {
             let same = other.kind.reached_target().is_some_and(|t| t.key == target.key);
-            if same && self.once(&other.node, &other.kind).await.holds {
+            if same && self.once(&other.node, &other.kind).await.0.holds {
                 return true;
             }
         }
         let owner = target.ip.and_then(|ip| self.topology.owner(ip)).map(|(node, _)| node);
         match (owner, check.kind.as_witness()) {
-            (Some(node), Some(kind)) => self.once(node, &kind).await.holds,
+            (Some(node), Some(kind)) => self.once(node, &kind).await.0.holds,
             _ => false,
         }
     }
 
-    async fn once(&self, node: &str, kind: &Kind) -> Verdict {
-        let broken = |words: String| Verdict { holds: false, seen: words, meaning: None };
-        let Some(place) = self.nodes.get(node) else {
-            return broken(format!("there is no node `{node}`"));
-        };
+    /// Tries once: what it came to, and what somebody must get through to before that counts.
+    async fn once(&self, node: &str, kind: &Kind) -> (Verdict, Option<Target>) {
+        match self.seen(node, kind).await {
+            Ok(seen) => (kind.judge(&seen), kind.needs_witness(&seen)),
+            Err(words) => (Verdict::of(false, words), None),
+        }
+    }
+
+    async fn seen(&self, node: &str, kind: &Kind) -> Result<Seen, String> {
+        let place = self.nodes.get(node).ok_or_else(|| format!("there is no node `{node}`"))?;
         if let (Some(name), None) = (&place.at.netns, &place.file) {
-            return broken(format!("the namespace `{name}` is gone"));
+            return Err(format!("the namespace `{name}` is gone"));
+        }
+        if let Probe::Capture { interface } = kind.probe() {
+            return self.capture(place, interface, kind).await.map(Seen::Packets).map_err(|r| r.to_string());
         }
         let Ok(_slot) = self.slots.acquire().await else {
-            return broken("the runner has ended".into());
+            return Err("the runner has ended".into());
         };
         let seen = match kind.probe() {
             Probe::Commands { argv, timeout } => commands(place, &argv, timeout).await.map(Seen::Outputs),
-            Probe::Connect { to, timeout } => socket(place, move || connect(to, timeout)).await.map(Seen::Socket),
-            Probe::Echo { to, timeout } => socket(place, move || echo(to, timeout)).await.map(Seen::Socket),
+            Probe::Connect { to, timeout } => inside(place, move || connect(to, timeout)).await.map(Seen::Socket),
+            Probe::Echo { to, timeout } => inside(place, move || echo(to, timeout)).await.map(Seen::Socket),
+            Probe::Capture { .. } => return Err("a wire cannot be looked at in the traffic of another check".into()),
         };
-        match seen {
-            Ok(seen) => kind.judge(&seen),
-            Err(refusal) => broken(refusal.to_string()),
-        }
+        seen.map_err(|refusal| refusal.to_string())
+    }
+
+    async fn capture(&self, place: &Place, interface: String, kind: &Kind) -> Result<check::sees::Capture, Refusal> {
+        let Kind::Sees(Sees { traffic: Some(traffic), .. }) = kind else {
+            return Err(Refusal::new("there is no traffic to wait for"));
+        };
+        let about = format!("cannot listen on {interface}");
+        let socket =
+            inside(place, move || Capture::open(&interface)).await?.map_err(|e| Refusal::from(e).about(&about))?;
+        let traffic = Box::pin(async { self.once(&traffic.node, &traffic.kind).await.0 });
+        capture::during(socket, traffic).await
     }
 }
 
@@ -295,7 +330,7 @@ async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<
 }
 
 /// Runs blocking socket work inside the node, away from the runtime.
-async fn socket(place: &Place, work: impl FnOnce() -> SocketSeen + Send + 'static) -> Result<SocketSeen, Refusal> {
+async fn inside<T: Send + 'static>(place: &Place, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
     let file = match &place.file {
         Some(file) => Some(file.as_fd().try_clone_to_owned()?),
         None => None,

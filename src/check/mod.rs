@@ -7,12 +7,15 @@
 
 mod curl;
 mod dns;
+pub mod filter;
 mod has;
+pub mod packet;
 mod path;
 mod ping;
 mod route;
 mod run;
 mod seen;
+pub mod sees;
 mod spread;
 mod tcp;
 mod udp;
@@ -85,6 +88,10 @@ pub trait CheckKind: Sized {
     fn as_witness(&self) -> Option<Self> {
         None
     }
+    /// What still needs a witness, after what was seen.
+    fn needs_witness(&self, _seen: &Seen) -> Option<Target> {
+        self.blocked_target()
+    }
 }
 
 macro_rules! kinds {
@@ -146,6 +153,10 @@ macro_rules! kinds {
             pub fn as_witness(&self) -> Option<Kind> {
                 match self { $(Kind::$name(kind) => kind.as_witness().map(Kind::$name)),+ }
             }
+            /// What still needs a witness, after what was seen.
+            pub fn needs_witness(&self, seen: &Seen) -> Option<Target> {
+                match self { $(Kind::$name(kind) => kind.needs_witness(seen)),+ }
+            }
         }
     };
 }
@@ -169,6 +180,8 @@ kinds! {
     Path(path),
     /// How requests are shared out.
     Spread(spread),
+    /// Packets on a wire.
+    Sees(sees),
     /// Any command.
     Run(run),
 }
@@ -196,7 +209,7 @@ pub fn read(written: &Sp<spec::Check>, holes: &Holes, problems: &mut Problems) -
     };
     reject_options(written, kind, known, problems);
     let expect = written.expect.as_ref();
-    if expect.is_some_and(|e| holes.inside(e.span)) || holes.any(written.span, &["expect", kind]) {
+    if expect.is_some_and(|e| holes.inside(e.span)) || holes.any(written.span, &["expect", "during", "on", kind]) {
         return None;
     }
     if reject_properties(expect, kind, properties, problems) {

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::sees::Capture;
+
 /// What to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
@@ -27,6 +29,11 @@ pub enum Probe {
         /// Give up after this.
         timeout: Duration,
     },
+    /// Look at what passes an interface of the node while the check's traffic runs.
+    Capture {
+        /// The interface.
+        interface: String,
+    },
 }
 
 /// What came back.
@@ -36,6 +43,8 @@ pub enum Seen {
     Outputs(Vec<Output>),
     /// What the socket said.
     Socket(SocketSeen),
+    /// What passed the wire.
+    Packets(Capture),
 }
 
 /// What a command printed.
@@ -67,17 +76,21 @@ pub enum SocketSeen {
 pub struct Verdict {
     /// Whether it holds.
     pub holds: bool,
-    /// What was seen, in one line.
+    /// What was seen, in a line or a few.
     pub seen: String,
     /// What that usually means, in one line; for failures.
     pub meaning: Option<String>,
+    /// Nothing that happens later can make it hold.
+    pub settled: bool,
 }
 
 impl Verdict {
-    pub(super) fn of(holds: bool, seen: impl Into<String>) -> Verdict {
-        Verdict { holds, seen: seen.into(), meaning: None }
+    /// A verdict without a meaning.
+    pub fn of(holds: bool, seen: impl Into<String>) -> Verdict {
+        Verdict { holds, seen: seen.into(), meaning: None, settled: false }
     }
-    pub(super) fn meaning(mut self, meaning: Option<&str>) -> Verdict {
+    /// What a failure usually means.
+    pub fn meaning(mut self, meaning: Option<&str>) -> Verdict {
         if !self.holds {
             self.meaning = meaning.map(str::to_string);
         }
@@ -89,13 +102,13 @@ impl Seen {
     pub(super) fn first(&self) -> Output {
         match self {
             Seen::Outputs(outputs) => outputs.first().cloned().unwrap_or_default(),
-            Seen::Socket(_) => Output::default(),
+            Seen::Socket(_) | Seen::Packets(_) => Output::default(),
         }
     }
     pub(super) fn socket(&self) -> SocketSeen {
         match self {
             Seen::Socket(seen) => *seen,
-            Seen::Outputs(_) => SocketSeen::Silent,
+            Seen::Outputs(_) | Seen::Packets(_) => SocketSeen::Silent,
         }
     }
 }

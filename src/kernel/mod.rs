@@ -6,7 +6,9 @@
 #![allow(clippy::disallowed_methods, reason = "this is the door")]
 
 pub mod apart;
+pub mod capture;
 mod conntrack;
+
 pub mod diver;
 pub mod endpoint;
 pub mod fake;

@@ -45,6 +45,9 @@ fn reasons(outcome: &Outcome) -> Vec<Line> {
     lines.into_iter().map(|(word, line)| (word, printable(&line))).collect()
 }
 
+/// Lines of what passed a wire that are shown when all is well.
+const SHOWN: usize = 2;
+
 /// One check as text: a line, and when it failed what there is to say.
 pub(super) fn line(check: &Outcome) -> String {
     let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default().bold());
@@ -53,6 +56,15 @@ pub(super) fn line(check: &Outcome) -> String {
     let tries = if check.tries > 1 && check.passed { format!(", {} tries", check.tries) } else { String::new() };
     let time = format!("({:.0} ms{tries})", check.seconds * 1000.0);
     let mut out = format!("  {style}{word}{style:#}  {} {dim}{time}{dim:#}\n", printable(&check.name));
+    // What passed a wire is worth looking at when it is right, too.
+    if check.passed && check.kind == "sees" {
+        let lines: Vec<&str> = check.seen.lines().collect();
+        let more = if lines.len() > SHOWN { " …" } else { "" };
+        out.push_str(&format!(
+            "        {dim}{}{more}{dim:#}\n",
+            printable(&lines[..lines.len().min(SHOWN)].join("\n        "))
+        ));
+    }
     if !check.passed {
         for (word, line) in reasons(check) {
             out.push_str(&format!("        {dim}{word:<8}{dim:#}  {}\n", line.replace('\n', "\n                  ")));

@@ -61,7 +61,8 @@ entries! {
         pub name: Option<Text>,
         /// The node that it runs in.
         pub from: Option<Text>,
-        /// The node that it looks at (the same as `from`, for checks that only look).
+        /// The node that it looks at (the same as `from`, for checks that only look); for `sees` with the interface, as
+        /// `NODE:INTERFACE`.
         pub on: Option<Text>,
         /// What must be seen; depends on the kind.
         pub expect: Option<Sp<Expect>>,
@@ -88,6 +89,10 @@ entries! {
         pub path: Option<Text>,
         /// A URL that several servers answer: many requests, and how they are shared out.
         pub spread: Option<Text>,
+        /// Packets that must pass an interface (`on: NODE:INTERFACE`) while the traffic of `during` runs: headers from the
+        /// outside in, each behind a slash, `*` for any address or port. `ip 10.0.0.11 > 10.0.0.12 proto 4 / ip / icmp`,
+        /// `ip / udp * > 4789 / vxlan vni 4096 / ip 10.244.1.2 > *`, `vlan 10 / arp`, `plaintext "token"`.
+        pub sees: Option<Text>,
         /// A command and its arguments; no shell reads them.
         pub run: Option<Vec<Text>>,
 
@@ -117,6 +122,47 @@ entries! {
         pub r#type: Option<Text>,
         /// route: firewall mark of the packet.
         pub mark: Option<Text>,
+        /// sees: what makes the packets: a check of its own, as in `{from: red, ping: 10.0.0.2}`, or the name of another
+        /// check.
+        pub during: Option<Sp<During>>,
+    }
+}
+
+/// What makes the packets that a check waits for.
+#[derive(Debug, Clone)]
+pub enum During {
+    /// The check of this name.
+    Name(String),
+    /// A check of its own.
+    Check(Box<Check>),
+}
+
+impl<'de> Deserialize<'de> for During {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = During;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a check such as `{from: red, ping: 10.0.0.2}`, or the name of one")
+            }
+            fn visit_str<E>(self, name: &str) -> Result<During, E> {
+                Ok(During::Name(name.to_string()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<During, A::Error> {
+                Check::deserialize(MapAccessDeserializer::new(map)).map(|check| During::Check(Box::new(check)))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl JsonSchema for During {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "During".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let check = generator.subschema_for::<Check>();
+        schemars::json_schema!({ "anyOf": [{ "type": "string" }, check] })
     }
 }
 

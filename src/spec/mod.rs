@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::error::{Error, Problems};
 use crate::span::{Source, Sp, Span};
 
-pub use check::{Check, Expect, Properties};
+pub use check::{Check, During, Expect, Properties};
 pub use service::{Content, Ready, Reload, Service};
 
 /// Text with its place.

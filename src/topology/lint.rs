@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::interfaces::place_in;
-use super::{Interface, Node, Topology};
+use super::{Interface, Node, Topology, checks};
 use crate::error::Problems;
 use crate::ip::route::gateways;
 use crate::ip::{Mac, Route};
@@ -36,7 +36,7 @@ pub(super) fn look(topology: &Topology, problems: &mut Problems) {
         same_address(topology, segments, problems);
         topology.links.iter().for_each(|link| cable(topology, link, problems));
     }
-    unproven(topology, problems);
+    checks::unproven(topology, problems);
 }
 
 fn netns_names(topology: &Topology, problems: &mut Problems) {
@@ -317,24 +317,5 @@ fn cable(topology: &Topology, link: &super::Link, problems: &mut Problems) {
             .warn(b.span, "the two ends of this cable have different MTUs: large packets get lost")
             .also(a.span, "the other end")
             .help("write `mtu` once, with the link");
-    }
-}
-
-/// A check that expects silence holds on an empty lab too. It needs somebody who gets through.
-fn unproven(topology: &Topology, problems: &mut Problems) {
-    let reached: Vec<_> = topology.checks.iter().filter_map(|c| c.kind.reached_target()).map(|t| t.key).collect();
-    for check in &topology.checks {
-        let Some(target) = check.kind.blocked_target() else {
-            continue;
-        };
-        let owned = target.ip.is_some_and(|ip| topology.owner(ip).is_some());
-        if !reached.contains(&target.key) && !owned {
-            problems
-                .warn(
-                    check.span,
-                    format!("`{}` proves nothing: no node has the address, and no check reaches it", check.name),
-                )
-                .help("add a check that gets through to the same target from somewhere");
-        }
     }
 }

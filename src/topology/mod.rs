@@ -3,6 +3,7 @@
 //! [`resolve`] is the only maker, so an invalid topology cannot be held. It reports all problems at once and never asks
 //! the machine anything: the same file means the same everywhere.
 
+mod checks;
 mod devices;
 mod files;
 mod firewall;
