@@ -38,6 +38,8 @@ built_in![
     "geneve-lab",
     "services-lab",
     "policy-lab",
+    "dns-lab",
+    "ingress-lab",
 ];
 
 /// The lab of that name.

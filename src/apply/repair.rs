@@ -104,6 +104,9 @@ fn again(kernel: &mut Linux, plan: &Plan, n: usize, journal: &mut Journal) -> Re
     failpoint::at("repair", n)?;
     let done = kernel.perform(plan, op)?;
     journal.done(n, done)?;
+    if let Op::LoadRules { at, .. } = op {
+        kernel.forget_connections(at)?;
+    }
     Ok(())
 }
 

@@ -177,7 +177,15 @@ impl Curl {
         let right_status = status.map_or(got < 400, |s| s == got);
         let right_body = body.as_ref().is_none_or(|b| output.stdout.contains(b));
         let right_saw = saw.as_ref().is_none_or(|s| saw_client(&output.stdout) == Some(s.as_str()));
-        let meaning = if !right_saw {
+        let meaning = if !right_status {
+            match got {
+                404 => Some("the server answers, but knows nothing under this name or path"),
+                502 => Some("a proxy answers, but the servers behind it refuse"),
+                503 => Some("a proxy answers, but has no server behind it"),
+                504 => Some("a proxy answers, but the server behind it did not, in time"),
+                _ => None,
+            }
+        } else if !right_saw {
             Some("the address was translated on the way where it should not be, or not where it should")
         } else if !right_body {
             Some("another server answered than the one expected")

@@ -79,8 +79,9 @@ impl CheckKind for Spread {
     }
 
     fn probe(&self) -> Probe {
-        // The exit code of each request, among what is said about them.
-        let talk = ["-q", "--noproxy", "*", "--parallel-immediate", "--write-out", "%{stderr}exit %{exitcode}\n"];
+        // The exit code and the status of each request, among what is said about them.
+        let talk =
+            ["-q", "--noproxy", "*", "--parallel-immediate", "--write-out", "%{stderr}exit %{exitcode} %{http_code}\n"];
         Probe::Commands { argv: vec![self.argv(&talk)], timeout: Duration::from_secs(8) }
     }
 
@@ -104,7 +105,9 @@ impl CheckKind for Spread {
         let strangers: Vec<&String> = counted.keys().filter(|name| !self.names.contains(name)).collect();
         let mut shown: Vec<String> = self.names.iter().map(|name| format!("{name} {}", share(name))).collect();
         shown.extend(strangers.iter().map(|name| format!("{name} {}", share(name))));
-        let meaning = if strangers.iter().any(|name| NO_SERVER.contains(&name.as_str())) {
+        let meaning = if strangers.iter().any(|name| name.starts_with("status ")) {
+            "a server or a proxy answers with an error"
+        } else if strangers.iter().any(|name| NO_SERVER.contains(&name.as_str())) {
             "some lots fall on an endpoint that does not answer, or its answers do not find back"
         } else if !strangers.is_empty() {
             "somebody answers who is no endpoint of this"
@@ -163,19 +166,32 @@ fn names(written: &spec::Check, problems: &mut Problems) -> Option<Vec<String>> 
     Some(list.iter().map(|name| name.value.clone()).collect())
 }
 
-/// Who answered how often, and how many requests were refused or got no answer.
+/// Who answered how often; what became of the other requests.
 fn count(output: &Output, requests: u32) -> BTreeMap<String, u32> {
     let mut counted = BTreeMap::new();
-    let mut add = |name: &str| *counted.entry(name.to_string()).or_insert(0) += 1;
-    let mut answers = 0;
-    for line in output.stdout.lines().filter(|l| !l.trim().is_empty()) {
-        answers += 1;
-        add(line.split_once(" saw ").map_or("somebody else", |(name, _)| name));
+    let mut add = |name: &str, n: u32| *counted.entry(name.to_string()).or_insert(0) += n;
+    let (mut ended, mut answered, mut named) = (0, 0, 0);
+    let ends = output.stderr.lines().filter_map(|l| l.strip_prefix("exit ")?.split_once(' '));
+    for (code, status) in ends {
+        ended += 1;
+        match (code, status.parse::<u16>()) {
+            ("0", Ok(400..)) => add(&format!("status {status}"), 1),
+            ("0", _) => answered += 1,
+            // "Could not connect": here that is a no, for whatever has no answer is 28.
+            ("7", _) => add("refused", 1),
+            _ => add("timeout", 1),
+        }
     }
-    // 7 is curl's "could not connect": here that is a no, for whatever has no answer is 28.
-    let refused = output.stderr.lines().filter(|l| *l == "exit 7").count() as u32;
-    (0..refused).for_each(|_| add("refused"));
-    (0..requests.saturating_sub(answers + refused)).for_each(|_| add("timeout"));
+    for (name, _) in output.stdout.lines().filter_map(|l| l.split_once(" saw ")) {
+        named += 1;
+        add(name, 1);
+    }
+    if answered > named {
+        add("somebody else", answered - named);
+    }
+    if requests > ended {
+        add("timeout", requests - ended);
+    }
     counted
 }
 
@@ -207,7 +223,9 @@ mod tests {
 
     fn seen(counts: &[(&str, usize)], refused: usize) -> Seen {
         let stdout = counts.iter().map(|(name, n)| format!("{name} saw 10.0.0.1 host=x\n").repeat(*n)).collect();
-        Seen::Outputs(vec![Output { code: Some(0), stdout, stderr: "curl: (7)\nexit 7\n".repeat(refused) }])
+        let answered: usize = counts.iter().map(|(_, n)| n).sum();
+        let stderr = "exit 0 200\n".repeat(answered) + &"curl: (7)\nexit 7 000\n".repeat(refused);
+        Seen::Outputs(vec![Output { code: Some(0), stdout, stderr }])
     }
 
     #[test]
@@ -243,6 +261,15 @@ mod tests {
         let verdict = spread(&["a", "b"]).judge(&seen(&[("a", 45), ("b", 44), ("z", 1)], 0));
         assert!(!verdict.holds);
         assert_eq!(verdict.seen, "a 45, b 44, z 1");
+    }
+
+    #[test]
+    fn a_proxy_that_says_no_is_shown_as_such() {
+        let stderr = "exit 0 502\n".repeat(60) + &"exit 0 200\n".repeat(30);
+        let stdout = "a saw 10.0.0.1\n".repeat(28) + &"<html>\n<body>\n".repeat(62);
+        let verdict = spread(&["a"]).judge(&Seen::Outputs(vec![Output { code: Some(0), stdout, stderr }]));
+        assert_eq!(verdict.seen, "a 28, somebody else 2, status 502 60");
+        assert!(!verdict.holds);
     }
 
     #[test]

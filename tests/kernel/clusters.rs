@@ -119,3 +119,37 @@ fn two_clusters_with_the_same_addresses_do_not_disturb_each_other() {
     host.netlab(["down"]).success();
     host.assert_as(&before, "two clusters");
 }
+
+#[test]
+fn a_repaired_service_is_not_haunted_by_connections_from_when_it_was_broken() {
+    let Some(host) = Host::new() else { return };
+    host.netlab(["up", "services-lab"]).success();
+    let node1 = "ip netns exec services-lab-node1";
+    let cli = "ip netns exec services-lab-cli curl -sS --max-time 1 --local-port 40000 http://10.96.100.10/";
+    host.sh(&format!("{node1} iptables -t nat -F KUBE-SVC-{SERVICE}")).success();
+    host.sh(cli).exits(28);
+    host.netlab(["repair"]).success();
+    // The same port again: the kernel would remember that nothing was to be translated.
+    host.sh(cli).success();
+    host.netlab(["down"]).success();
+}
+
+#[test]
+fn a_daemon_that_dies_is_named_by_the_check_that_misses_it() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    for (lab, node, check, named) in [
+        ("ingress-lab", "shop1", "its two pods take turns", "shop1: service web does not run"),
+        ("ingress-lab", "ing", "so does the bare address", "ing: service nginx does not run"),
+        ("dns-lab", "inet", "a name of the outside", "inet: service upstream does not run"),
+        ("dns-lab", "dns", "a short name is completed", "dns: service dns does not run"),
+    ] {
+        host.netlab(["up", lab]).success();
+        host.sh(&format!("kill -9 $(ip netns pids {lab}-{node})")).success();
+        host.netlab(["check", "--only", check]).exits(1).says(named);
+        host.netlab(["repair"]).success().says("as it should be again");
+        host.netlab(["check"]).success();
+        host.netlab(["down"]).success();
+        host.assert_as(&before, format!("{lab} without {node}"));
+    }
+}

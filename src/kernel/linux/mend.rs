@@ -5,7 +5,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::{Linux, absent_is_fine};
 use crate::ip::{Family, Mac};
-use crate::kernel::{Refusal, firewall, ipset, messages};
+use crate::kernel::{Refusal, conntrack, firewall, ipset, messages};
 use crate::plan::At;
 
 impl Linux {
@@ -87,6 +87,15 @@ impl Linux {
         let deleted = absent_is_fine(self.socket(netns)?.one(message, 0));
         self.forget(netns);
         deleted
+    }
+
+    /// Lets a lab namespace forget its connections, once its firewall has been loaded again. A kernel that tracks none has
+    /// nothing to forget.
+    pub fn forget_connections(&mut self, at: &At) -> Result<(), Refusal> {
+        if at.netns.is_none() {
+            return Ok(());
+        }
+        Ok(self.within(&at.netns, conntrack::forget)??)
     }
 
     /// Empties the tables of a lab namespace before they are loaded again.
