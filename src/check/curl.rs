@@ -20,17 +20,26 @@ pub struct Curl {
 enum Expected {
     Reach(Reach),
     Timeout,
-    Answer { status: Option<u16>, body: Option<String>, saw: Option<String> },
+    Answer(Wanted),
+}
+
+/// What an answer must be like; any, where nothing is said.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Wanted {
+    status: Option<u16>,
+    body: Option<String>,
+    saw: Option<String>,
+    forwarded: Option<String>,
 }
 
 fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> {
     let Some(expect) = &written.expect else {
-        return Some(Expected::Answer { status: None, body: None, saw: None });
+        return Some(Expected::Answer(Wanted::default()));
     };
     match &expect.value {
         Expect::Word(word) => match word.as_str() {
             "ok" => {
-                return Some(Expected::Answer { status: None, body: None, saw: None });
+                return Some(Expected::Answer(Wanted::default()));
             }
             "blocked" => return Some(Expected::Reach(Reach::Blocked)),
             "refused" => return Some(Expected::Reach(Reach::Refused)),
@@ -38,14 +47,19 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
             _ => {}
         },
         Expect::Properties(p) => {
-            let saw = p.server_saw.as_ref().map(|s| s.value.clone());
-            let (status, body) = (p.status.as_ref().map(|s| s.value), p.body.as_ref().map(|b| b.value.clone()));
+            let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.clone());
+            let wanted = Wanted {
+                status: p.status.as_ref().map(|s| s.value),
+                body: text(&p.body),
+                saw: text(&p.server_saw),
+                forwarded: text(&p.x_forwarded_for),
+            };
             if let Some(wrong) = p.status.as_ref().filter(|s| !(100..=599).contains(&s.value)) {
                 problems.error(wrong.span, format!("status {wrong} is not from 100 to 599")).help("as in `200`");
                 return None;
             }
-            if status.is_some() || body.is_some() || saw.is_some() {
-                return Some(Expected::Answer { status, body, saw });
+            if wanted != Wanted::default() {
+                return Some(Expected::Answer(wanted));
             }
         }
         Expect::List(_) => {}
@@ -58,7 +72,7 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
 impl CheckKind for Curl {
     const WORD: &'static str = "curl";
     const OPTIONS: &'static [&'static str] = &["method", "host", "header", "source", "resolve"];
-    const EXPECTS: &'static [&'static str] = &["status", "body", "server-saw"];
+    const EXPECTS: &'static [&'static str] = &["status", "body", "server-saw", "x-forwarded-for"];
 
     fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
         let url = written.curl.as_ref()?;
@@ -105,10 +119,11 @@ impl CheckKind for Curl {
         match &self.expect {
             Expected::Reach(reach) => reach.expected("an answer"),
             Expected::Timeout => "a timeout".into(),
-            Expected::Answer { status, body, saw } => {
+            Expected::Answer(Wanted { status, body, saw, forwarded }) => {
                 let mut words = vec![format!("status {}", status.map_or("below 400".into(), |s| s.to_string()))];
                 words.extend(body.as_ref().map(|b| format!("a body with `{b}`")));
                 words.extend(saw.as_ref().map(|s| format!("a server that saw {s}")));
+                words.extend(forwarded.as_ref().map(|f| format!("and was told of {f}")));
                 words.join(", ")
             }
         }
@@ -125,7 +140,7 @@ impl CheckKind for Curl {
             Expected::Reach(Reach::Blocked) => Verdict::of(answer.silent || answer.no_way, answer.words(&output))
                 .meaning(Some("something answers, if only with a refusal")),
             Expected::Timeout => Verdict::of(answer.silent, answer.words(&output)).meaning(Some("something answers")),
-            Expected::Answer { status, body, saw } => self.judge_answer(&output, &answer, (*status, body, saw)),
+            Expected::Answer(wanted) => judge_answer(&output, &answer, wanted),
         }
     }
 
@@ -134,7 +149,7 @@ impl CheckKind for Curl {
     }
 
     fn reached_target(&self) -> Option<Target> {
-        matches!(self.expect, Expected::Answer { .. }).then(|| self.target())
+        matches!(self.expect, Expected::Answer(_)).then(|| self.target())
     }
 
     fn as_witness(&self) -> Option<Self> {
@@ -146,7 +161,7 @@ impl Curl {
     fn seconds(&self) -> &'static str {
         match self.expect {
             Expected::Reach(Reach::Blocked) | Expected::Timeout => "1",
-            Expected::Reach(_) | Expected::Answer { .. } => "2",
+            Expected::Reach(_) | Expected::Answer(_) => "2",
         }
     }
 
@@ -159,42 +174,6 @@ impl Curl {
         argv
     }
 
-    fn judge_answer(
-        &self,
-        output: &Output,
-        answer: &Answer,
-        (status, body, saw): (Option<u16>, &Option<String>, &Option<String>),
-    ) -> Verdict {
-        let Some(got) = answer.status else {
-            let meaning = match answer {
-                Answer { refused: true, .. } => Some("the address answers, but nothing listens on that port"),
-                Answer { no_way: true, .. } => Some(NO_ROUTE),
-                Answer { silent: true, .. } => Some(SILENCE),
-                _ => None,
-            };
-            return Verdict::of(false, answer.words(output)).meaning(meaning);
-        };
-        let right_status = status.map_or(got < 400, |s| s == got);
-        let right_body = body.as_ref().is_none_or(|b| output.stdout.contains(b));
-        let right_saw = saw.as_ref().is_none_or(|s| saw_client(&output.stdout) == Some(s.as_str()));
-        let meaning = if !right_status {
-            match got {
-                404 => Some("the server answers, but knows nothing under this name or path"),
-                502 => Some("a proxy answers, but the servers behind it refuse"),
-                503 => Some("a proxy answers, but has no server behind it"),
-                504 => Some("a proxy answers, but the server behind it did not, in time"),
-                _ => None,
-            }
-        } else if !right_saw {
-            Some("the address was translated on the way where it should not be, or not where it should")
-        } else if !right_body {
-            Some("another server answered than the one expected")
-        } else {
-            None
-        };
-        Verdict::of(right_status && right_body && right_saw, answer.words(output)).meaning(meaning)
-    }
-
     fn target(&self) -> Target {
         let authority = self.url.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
         let port = if self.url.starts_with("https") { 443 } else { 80 };
@@ -205,6 +184,41 @@ impl Curl {
             Some(std::net::IpAddr::V6(_)) | None => Target { ip: host, key: format!("tcp {authority}") },
         }
     }
+}
+
+fn judge_answer(output: &Output, answer: &Answer, wanted: &Wanted) -> Verdict {
+    let Some(got) = answer.status else {
+        let meaning = match answer {
+            Answer { refused: true, .. } => Some("the address answers, but nothing listens on that port"),
+            Answer { no_way: true, .. } => Some(NO_ROUTE),
+            Answer { silent: true, .. } => Some(SILENCE),
+            _ => None,
+        };
+        return Verdict::of(false, answer.words(output)).meaning(meaning);
+    };
+    let right_status = wanted.status.map_or(got < 400, |s| s == got);
+    let right_body = wanted.body.as_ref().is_none_or(|b| output.stdout.contains(b));
+    let right_saw = wanted.saw.as_ref().is_none_or(|s| said(&output.stdout, " saw ") == Some(s.as_str()));
+    let told = said(&output.stdout, " x-forwarded-for=");
+    let right_told = wanted.forwarded.as_ref().is_none_or(|f| told == Some(f.as_str()));
+    let meaning = if !right_status {
+        match got {
+            404 => Some("the server answers, but knows nothing under this name or path"),
+            502 => Some("a proxy answers, but the servers behind it refuse"),
+            503 => Some("a proxy answers, but has no server behind it"),
+            504 => Some("a proxy answers, but the server behind it did not, in time"),
+            _ => None,
+        }
+    } else if !right_saw {
+        Some("the address was translated on the way where it should not be, or not where it should")
+    } else if !right_told {
+        Some("the proxy does not say for whom it asks, or what comes to it was translated before")
+    } else if !right_body {
+        Some("another server answered than the one expected")
+    } else {
+        None
+    };
+    Verdict::of(right_status && right_body && right_saw && right_told, answer.words(output)).meaning(meaning)
 }
 
 /// What curl's exit code and talk come to.
@@ -245,9 +259,9 @@ impl Answer {
     }
 }
 
-/// `blue saw 203.0.113.1` → the address.
-fn saw_client(body: &str) -> Option<&str> {
-    body.split(" saw ").nth(1)?.split_whitespace().next()
+/// `blue saw 203.0.113.1 … x-forwarded-for=198.51.100.1`: the word that follows.
+fn said<'b>(body: &'b str, after: &str) -> Option<&'b str> {
+    body.split(after).nth(1)?.split_whitespace().next()
 }
 
 #[cfg(test)]
@@ -264,10 +278,19 @@ mod tests {
 
     #[test]
     fn the_server_says_whom_it_saw() {
-        let saw = |a: &str| curl(Expected::Answer { status: Some(200), body: None, saw: Some(a.into()) });
+        let saw =
+            |a: &str| curl(Expected::Answer(Wanted { status: Some(200), saw: Some(a.into()), ..Wanted::default() }));
         let seen = output(0, "blue saw 203.0.113.1 host=x path=/\n", "< HTTP/1.1 200 OK\n");
         assert!(saw("203.0.113.1").judge(&seen).holds);
         assert!(!saw("203.0.113.10").judge(&seen).holds);
+    }
+
+    #[test]
+    fn the_server_says_what_a_proxy_told_it() {
+        let told = |a: &str| curl(Expected::Answer(Wanted { forwarded: Some(a.into()), ..Wanted::default() }));
+        let seen = output(0, "shop1 saw 10.0.0.9 host=x path=/ x-forwarded-for=198.51.100.1\n", "< HTTP/1.1 200 OK\n");
+        assert!(told("198.51.100.1").judge(&seen).holds);
+        assert!(!told("10.0.0.9").judge(&seen).holds);
     }
 
     #[test]

@@ -186,6 +186,8 @@ entries! {
         pub body: Option<Text>,
         /// curl: the client address that the server saw (netlab's own responder says it).
         pub server_saw: Option<Text>,
+        /// curl: the address that a proxy told the server (netlab's own responder says it).
+        pub x_forwarded_for: Option<Text>,
         /// ping: time to live of the answers.
         pub ttl: Option<Sp<u32>>,
         /// ping: packets lost, as `0%` or `<50%`.
