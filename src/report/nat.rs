@@ -36,7 +36,9 @@ pub fn draw(nodes: &[NodeNat], to: &str) -> String {
 
 /// A branch with only the ways on which a text is met.
 fn only(branch: &Branch, text: &str) -> Option<Branch> {
-    let met = title(branch).contains(text) || branch.comment.as_deref().unwrap_or_default().contains(text);
+    let met = title(branch).contains(text)
+        || branch.comment.as_deref().unwrap_or_default().contains(text)
+        || is_for(&branch.when, text);
     // That the masquerade mark is for packets to an address is no way to it.
     let ways = branch.branches.iter().filter(|b| !b.only_marks());
     let branches: Vec<Branch> = ways.filter_map(|b| only(b, text)).collect();
@@ -45,6 +47,14 @@ fn only(branch: &Branch, text: &str) -> Option<Branch> {
         (false, true) => None,
         (false, false) => Some(Branch { branches, ..branch.clone() }),
     }
+}
+
+/// Whether `to 10.96.0.10 udp port 53` is what `10.96.0.10:53` means.
+fn is_for(when: &str, text: &str) -> bool {
+    let words: Vec<&str> = when.split(' ').collect();
+    let has = |key: &str, value: &str| words.windows(2).any(|pair| pair == [key, value]);
+    text.rsplit_once(':')
+        .is_some_and(|(ip, port)| has("to", ip.trim_start_matches('[').trim_end_matches(']')) && has("port", port))
 }
 
 /// One node's ways, as far as they are drawn.

@@ -178,7 +178,7 @@ ip netns exec dns-lab-node1 iptables -A FORWARD -i cali6b35ee18875 -j DROP
 
 # services
 mkdir -p /run/netlab/.nodes/dns-lab-inet/run/dnsmasq
-mkdir -p /etc/netns/dns-lab-inet
+mkdir -p /run/netlab/.nodes/dns-lab-inet/run/dnsmasq
 printf '%s\n' 'no-resolv
 no-hosts
 user=root
@@ -187,9 +187,9 @@ listen-address=8.8.8.8
 bind-interfaces
 # A name in example.com; of the rest of it there is nothing.
 local=/example.com/
-host-record=www.example.com,203.0.113.80' > /etc/netns/dns-lab-inet/upstream.conf
+host-record=www.example.com,203.0.113.80' > /run/netlab/.nodes/dns-lab-inet/run/dnsmasq/dnsmasq.conf
 mkdir -p /run/netlab/.nodes/dns-lab-dns/run/dnsmasq
-mkdir -p /etc/netns/dns-lab-dns
+mkdir -p /run/netlab/.nodes/dns-lab-dns/run/dnsmasq
 printf '%s\n' 'no-resolv
 user=root
 pid-file=/run/dnsmasq/pid
@@ -199,16 +199,16 @@ bind-interfaces
 local=/cluster.local/
 server=8.8.8.8
 no-hosts
-addn-hosts=/etc/services.hosts
+addn-hosts=/run/dnsmasq/services.hosts
 srv-host=_http._tcp.web.default.svc.cluster.local,web.default.svc.cluster.local,80
-cname=shop.default.svc.cluster.local,web.default.svc.cluster.local' > /etc/netns/dns-lab-dns/cluster.conf
-mkdir -p /etc/netns/dns-lab-dns
+cname=shop.default.svc.cluster.local,web.default.svc.cluster.local' > /run/netlab/.nodes/dns-lab-dns/run/dnsmasq/dnsmasq.conf
+mkdir -p /run/netlab/.nodes/dns-lab-dns/run/dnsmasq
 printf '%s\n' '10.96.0.10   kube-dns.kube-system.svc.cluster.local
 10.96.100.10 web.default.svc.cluster.local
 10.96.200.20 web.prod.svc.cluster.local
 # A headless service: its pods.
 10.244.1.2   pods.default.svc.cluster.local
-10.244.1.3   pods.default.svc.cluster.local' > /etc/netns/dns-lab-dns/services.hosts
+10.244.1.3   pods.default.svc.cluster.local' > /run/netlab/.nodes/dns-lab-dns/run/dnsmasq/services.hosts
 mkdir -p /etc/netns/dns-lab-cli
 printf '%s\n' 'nameserver 10.96.0.10
 search default.svc.cluster.local svc.cluster.local cluster.local
@@ -225,7 +225,7 @@ mkdir -p /etc/netns/dns-lab-lost
 printf '%s\n' 'nameserver 10.96.0.10
 search nowhere.svc.cluster.local svc.cluster.local cluster.local
 options ndots:5 timeout:1 attempts:1' > /etc/netns/dns-lab-lost/resolv.conf
-ip netns exec dns-lab-inet unshare --mount sh -ec 'mount --bind /run/netlab/.nodes/dns-lab-inet/run /run; exec "$@"' sh dnsmasq -k --conf-file=/etc/upstream.conf </dev/null >/dev/null 2>&1 &
-ip netns exec dns-lab-dns unshare --mount sh -ec 'mount --bind /run/netlab/.nodes/dns-lab-dns/run /run; exec "$@"' sh dnsmasq -k --conf-file=/etc/cluster.conf </dev/null >/dev/null 2>&1 &
+ip netns exec dns-lab-inet unshare --mount sh -ec 'mount --bind /run/netlab/.nodes/dns-lab-inet/run /run; exec "$@"' sh dnsmasq -k --conf-file=/run/dnsmasq/dnsmasq.conf </dev/null >/dev/null 2>&1 &
+ip netns exec dns-lab-dns unshare --mount sh -ec 'mount --bind /run/netlab/.nodes/dns-lab-dns/run /run; exec "$@"' sh dnsmasq -k --conf-file=/run/dnsmasq/dnsmasq.conf </dev/null >/dev/null 2>&1 &
 ip netns exec dns-lab-web netlab responder http 0.0.0.0:80 web </dev/null >/dev/null 2>&1 &
 ip netns exec dns-lab-web2 netlab responder http 0.0.0.0:80 web2 </dev/null >/dev/null 2>&1 &

@@ -153,3 +153,19 @@ fn a_daemon_that_dies_is_named_by_the_check_that_misses_it() {
         host.assert_as(&before, format!("{lab} without {node}"));
     }
 }
+
+#[test]
+fn a_service_is_shown_with_the_share_of_each_endpoint_and_what_was_translated() {
+    let Some(host) = Host::new() else { return };
+    host.netlab(["up", "services-lab"]).success();
+    host.sh("ip netns exec services-lab-cli curl -s http://10.96.100.30/").success().says("a saw 10.244.1.9");
+    let shown = host.netlab(["show", "nat", "node1", "--to", "10.96.100.10:80"]).success();
+    let shown = shown.says("1/3 → 10.244.1.2:80").says("1/3 → 10.244.2.2:80").says("1/3 → 10.244.2.3:80");
+    assert!(!shown.stdout.contains("10.96.100.20"), "only what was asked for: {shown}");
+    host.netlab(["show", "nat", "node2", "--to", "10.96.100.10:81"]).success().says("no way through");
+    let flows = host.netlab(["show", "conntrack", "node1", "--json"]).success().json();
+    let flows = flows[0]["flows"].as_array().unwrap();
+    let found = flows.iter().any(|f| f["to"] == "10.96.100.30:80" && f["answered_by"] == "10.244.1.2:80");
+    assert!(found, "{flows:#?}");
+    host.netlab(["down"]).success();
+}

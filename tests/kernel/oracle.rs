@@ -37,6 +37,9 @@ fn same(lab: &str, options: &[&str]) {
              settled ip; for ns in $(ip netns list | cut -d' ' -f1); do settled \"ip -n $ns\"; done",
         );
     }
+    // `up` waits until a program is ready; the script starts it and goes on, as a shell does.
+    let servers = by_netlab.sh(SERVERS).success().stdout;
+    by_hand.wait_for(&format!("[ \"$({SERVERS})\" = '{}' ]", servers.trim_end()));
     let (left, right) = (observed(&by_hand), observed(&by_netlab));
     assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>(), "{lab} {options:?}: namespaces");
     for (node, left) in &left {
@@ -93,6 +96,10 @@ fn node_of(host: &Host, node: &str) -> BTreeMap<&'static str, Value> {
         ("settings", lines(SETTINGS)),
     ])
 }
+
+/// How many sockets listen in each namespace.
+const SERVERS: &str =
+    "for ns in $(ip netns list | cut -d' ' -f1 | sort); do echo $ns $(ip netns exec $ns ss -Hltun | wc -l); done";
 
 /// All that can be read but what counts, what is random, and what follows from a link's age.
 const SETTINGS: &str =
