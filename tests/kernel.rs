@@ -12,6 +12,8 @@ mod support;
 
 #[path = "kernel/broken.rs"]
 mod broken;
+#[path = "kernel/checks.rs"]
+mod checks;
 #[path = "kernel/clusters.rs"]
 mod clusters;
 #[path = "kernel/daemons.rs"]

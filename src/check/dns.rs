@@ -1,11 +1,12 @@
 //! `dns: NAME`: what a program in the node finds under a name.
 //!
 //! Without `server` or `type` it is `getent ahosts`, which reads the node's own hosts file and resolv.conf (search list,
-//! ndots) as every program does; with them it is `dig`.
+//! ndots) as every program does; with them it is `dig`. A name that is not there and a server that is not there look the
+//! same to `getent`, so where that matters `dig +showsearch` is asked as well.
 
 use std::time::Duration;
 
-use super::{CheckKind, Probe, Seen, Verdict, first_line, shell_words, strings, unexpected};
+use super::{CheckKind, Output, Probe, Seen, Target, Verdict, shell_words, strings, unexpected};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -22,7 +23,26 @@ pub struct Dns {
 enum Expected {
     Answers(Vec<String>),
     NxDomain,
+    Timeout,
+    Refused,
+}
+
+/// What `dig` was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Something, perhaps with nothing in it.
+    Answer,
+    NxDomain,
+    /// The server is there, and could not or would not say.
+    Failure(&'static str),
+    /// Nobody said anything.
+    Silence,
+    /// The machine is there, the server is not.
     NoServer,
+    /// No way to it.
+    NoWay,
+    /// It did not run.
+    Nothing,
 }
 
 /// A character of an address or a name.
@@ -49,15 +69,19 @@ impl CheckKind for Dns {
             problems.error(server.span, format!("`{server}` is not a name server")).help("write its address");
             return None;
         }
-        let expect = match written.expect.as_ref().map(|e| (&e.value, e.span)) {
+        const HELP: &str = "expect addresses, `nxdomain`, `timeout` or `refused`";
+        let expect = match written.expect.as_ref().map(|e| &e.value) {
             None => Expected::Answers(Vec::new()),
-            Some((Expect::List(list), _)) => Expected::Answers(list.iter().map(|t| t.value.clone()).collect()),
-            Some((Expect::Word(word), _)) if word == "nxdomain" => Expected::NxDomain,
-            Some((Expect::Word(word), _)) if word == "timeout" => Expected::NoServer,
-            Some((Expect::Word(word), _)) if word == "ok" => Expected::Answers(Vec::new()),
-            Some((Expect::Word(word), _)) => Expected::Answers(vec![word.clone()]),
-            Some((Expect::Properties(_), _)) => {
-                unexpected(written.expect.as_ref()?, &[], "expect addresses, `nxdomain` or `timeout`", problems);
+            Some(Expect::List(list)) => Expected::Answers(list.iter().map(|t| t.value.clone()).collect()),
+            Some(Expect::Word(word)) => match word.as_str() {
+                "ok" => Expected::Answers(Vec::new()),
+                "nxdomain" => Expected::NxDomain,
+                "timeout" => Expected::Timeout,
+                "refused" => Expected::Refused,
+                _ => Expected::Answers(vec![word.clone()]),
+            },
+            Some(Expect::Properties(_)) => {
+                unexpected(written.expect.as_ref()?, &[], HELP, problems);
                 return None;
             }
         };
@@ -66,80 +90,172 @@ impl CheckKind for Dns {
     }
 
     fn programs(&self) -> Vec<(String, Option<&'static str>)> {
-        if self.asks_server() {
-            vec![("dig".into(), Some("bind9-dnsutils"))]
-        } else {
-            vec![("getent".into(), Some("libc-bin"))]
-        }
+        let package = |program: &str| if program == "dig" { "bind9-dnsutils" } else { "libc-bin" };
+        self.argv().into_iter().map(|argv| (argv[0].clone(), Some(package(&argv[0])))).collect()
     }
 
     fn probe(&self) -> Probe {
-        Probe::Commands { argv: vec![self.argv()], timeout: Duration::from_secs(4) }
+        Probe::Commands { argv: self.argv(), timeout: Duration::from_secs(4) }
     }
 
     fn by_hand(&self) -> String {
-        shell_words(&self.argv())
+        self.argv().last().map(|argv| shell_words(argv)).unwrap_or_default()
     }
 
     fn expected(&self) -> String {
         match &self.expect {
             Expected::Answers(list) if list.is_empty() => "an answer".into(),
             Expected::Answers(list) => list.join(", "),
-            Expected::NxDomain => "no such name (NXDOMAIN)".into(),
-            Expected::NoServer => "no answer from the server".into(),
+            Expected::NxDomain => "an answer that there is no such name (NXDOMAIN)".into(),
+            Expected::Timeout => "no answer from the server".into(),
+            Expected::Refused => "refused at once: no server there".into(),
         }
     }
 
     fn judge(&self, seen: &Seen) -> Verdict {
-        let output = seen.first();
-        let (found, nxdomain, silent) = if self.asks_server() {
-            let answers = output.stdout.lines().filter(|l| !l.starts_with(';') && !l.trim().is_empty());
-            let data = answers.map(|l| l.split_whitespace().skip(4).collect::<Vec<_>>().join(" "));
-            let nxdomain = output.stdout.contains("status: NXDOMAIN");
-            (data.collect::<Vec<_>>(), nxdomain, output.code == Some(9))
-        } else {
-            let mut list: Vec<String> =
-                output.stdout.lines().filter_map(|l| l.split_whitespace().next()).map(str::to_string).collect();
-            list.dedup();
-            list.sort();
-            list.dedup();
-            (list, output.code == Some(2), false)
-        };
-        let words = match (found.is_empty(), nxdomain, silent) {
-            (false, ..) => found.join(", "),
-            (_, true, _) => "no such name".into(),
-            (_, _, true) => "no answer from the server".into(),
-            _ => format!("nothing ({})", first_line(&format!("{}{}", output.stderr, output.stdout))),
-        };
-        let holds = match &self.expect {
-            Expected::Answers(list) => {
-                !found.is_empty()
-                    && list
-                        .iter()
-                        .all(|want| found.iter().any(|f| f.trim_end_matches('.') == want.trim_end_matches('.')))
+        let Seen::Outputs(outputs) = seen else { return Verdict::of(false, "nothing") };
+        let (mut found, mut told) = (Vec::new(), None);
+        for (argv, output) in self.argv().iter().zip(outputs) {
+            if argv[0] == "dig" {
+                found.extend(answers(output));
+                told = Some(Told::of(output));
+            } else {
+                let addresses = output.stdout.lines().filter_map(|l| l.split_whitespace().next());
+                found.extend(addresses.map(str::to_string));
             }
-            Expected::NxDomain => found.is_empty() && nxdomain,
-            Expected::NoServer => found.is_empty() && (silent || !self.asks_server() && output.code == Some(2)),
+        }
+        found.sort();
+        found.dedup();
+        let words = match (found.is_empty(), told) {
+            (false, _) => found.join(", "),
+            (true, Some(told)) => told.words().to_string(),
+            (true, None) => "nothing".into(),
         };
-        Verdict::of(holds, words).meaning(Some(
-            "look at /etc/resolv.conf and /etc/hosts inside the node (`netlab exec NODE -- cat /etc/resolv.conf`)",
-        ))
+        let same = |want: &String| found.iter().any(|f| f.trim_end_matches('.') == want.trim_end_matches('.'));
+        let holds = match &self.expect {
+            Expected::Answers(list) => !found.is_empty() && list.iter().all(same),
+            Expected::NxDomain => found.is_empty() && told == Some(Told::NxDomain),
+            Expected::Timeout => found.is_empty() && told == Some(Told::Silence),
+            Expected::Refused => found.is_empty() && told == Some(Told::NoServer),
+        };
+        Verdict::of(holds, words).meaning(Some(match told {
+            _ if !found.is_empty() => "the name leads elsewhere than expected",
+            Some(Told::NxDomain) => "the server answers: is the name spelt right, is the search list?",
+            Some(Told::Silence) => {
+                "no way to the name server or back, a firewall that drops port 53, or the wrong address"
+            }
+            Some(Told::NoServer) => "the address answers, but no name server listens there",
+            Some(Told::NoWay) => "there is no route to the name server",
+            Some(Told::Failure(_)) => "the server is there, but the one that it would ask is not, or it may not ask",
+            Some(Told::Answer) => "the name is there, but not with a record of that type",
+            Some(Told::Nothing) | None => {
+                "no such name, or no server: `dig +showsearch NAME` in the node tells which, /etc/resolv.conf whom it asks"
+            }
+        }))
+    }
+
+    fn blocked_target(&self) -> Option<Target> {
+        (self.expect == Expected::Timeout).then(|| self.target()).flatten()
+    }
+
+    fn reached_target(&self) -> Option<Target> {
+        matches!(self.expect, Expected::Answers(_) | Expected::NxDomain).then(|| self.target()).flatten()
+    }
+
+    fn as_witness(&self) -> Option<Self> {
+        Some(Dns { expect: Expected::Answers(Vec::new()), ..self.clone() })
     }
 }
 
 impl Dns {
-    fn asks_server(&self) -> bool {
-        self.server.is_some() || self.record.is_some()
+    fn argv(&self) -> Vec<Vec<String>> {
+        let mut dig = strings(&["dig", "+noall", "+comments", "+answer", "+time=1", "+tries=1"]);
+        if self.server.is_none() && self.record.is_none() {
+            let getent = strings(&["getent", "ahosts", &self.name]);
+            if matches!(self.expect, Expected::Answers(_)) {
+                return vec![getent];
+            }
+            dig.extend(["+showsearch".to_string(), self.name.clone()]);
+            return vec![getent, dig];
+        }
+        dig.extend(self.server.as_ref().map(|s| format!("@{s}")));
+        dig.push(self.name.clone());
+        dig.extend(self.record.clone());
+        vec![dig]
     }
 
-    fn argv(&self) -> Vec<String> {
-        if !self.asks_server() {
-            return strings(&["getent", "ahosts", &self.name]);
+    /// The server, when the check names one.
+    fn target(&self) -> Option<Target> {
+        let server = self.server.as_ref()?;
+        Some(Target { ip: server.parse().ok(), key: format!("dns {server}") })
+    }
+}
+
+/// The data of the answers: `NAME TTL IN TYPE DATA`.
+fn answers(output: &Output) -> impl Iterator<Item = String> {
+    let lines = output.stdout.lines().filter(|l| !l.starts_with(';') && !l.trim().is_empty());
+    lines.map(|l| l.split_whitespace().skip(4).collect::<Vec<_>>().join(" "))
+}
+
+impl Told {
+    fn of(output: &Output) -> Told {
+        let text = format!("{}{}", output.stdout, output.stderr);
+        let has = |words: &str| text.contains(words);
+        match output.code {
+            Some(0) if has("status: NXDOMAIN") => Told::NxDomain,
+            Some(0) if has("status: SERVFAIL") => Told::Failure("SERVFAIL: the server could not find out"),
+            Some(0) if has("status: REFUSED") => Told::Failure("REFUSED: the server would not say"),
+            Some(0) if has("status: ") => Told::Answer,
+            Some(9) if has("connection refused") => Told::NoServer,
+            Some(9) if has("timed out") => Told::Silence,
+            Some(9) => Told::NoWay,
+            _ => Told::Nothing,
         }
-        let mut argv = strings(&["dig", "+noall", "+comments", "+answer", "+time=1", "+tries=1"]);
-        argv.extend(self.server.as_ref().map(|s| format!("@{s}")));
-        argv.push(self.name.clone());
-        argv.extend(self.record.clone());
-        argv
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Told::Answer => "the name is there, but has no such record",
+            Told::NxDomain => "no such name (NXDOMAIN)",
+            Told::Failure(words) => words,
+            Told::Silence => "no answer from the server",
+            Told::NoServer => "refused: no name server at that address",
+            Told::NoWay => "no way to the server",
+            Told::Nothing => "dig did not end in time",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dns(expect: Expected) -> Dns {
+        Dns { name: "web".into(), server: None, record: None, expect }
+    }
+
+    fn outputs(getent: (i32, &str), dig: (i32, &str)) -> Seen {
+        let output =
+            |(code, stdout): (i32, &str)| Output { code: Some(code), stdout: stdout.into(), stderr: "".into() };
+        Seen::Outputs(vec![output(getent), output(dig)])
+    }
+
+    const NXDOMAIN: &str = ";; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 1\n";
+    const TIMED_OUT: &str = ";; communications error to 10.9.0.1#53: timed out\n;; no servers could be reached\n";
+    const REFUSED: &str =
+        ";; communications error to 10.9.0.1#53: connection refused\n;; no servers could be reached\n";
+
+    #[test]
+    fn a_name_that_is_not_there_and_a_server_that_is_not_are_told_apart() {
+        let all =
+            [(Expected::NxDomain, 0, NXDOMAIN), (Expected::Timeout, 9, TIMED_OUT), (Expected::Refused, 9, REFUSED)];
+        for (expect, ..) in &all {
+            for (other, code, said) in &all {
+                let verdict = dns(expect.clone()).judge(&outputs((2, ""), (*code, said)));
+                assert_eq!(verdict.holds, expect == other, "{expect:?} when {said}: {verdict:?}");
+            }
+            // A name in the hosts file is there, whatever the server says.
+            assert!(!dns(expect.clone()).judge(&outputs((0, "10.0.0.1 STREAM web\n"), (0, NXDOMAIN))).holds);
+        }
     }
 }

@@ -79,7 +79,7 @@ entries! {
         pub tcp: Option<Text>,
         /// `ADDRESS:PORT` that must echo a UDP datagram.
         pub udp: Option<Text>,
-        /// A name to look up.
+        /// A name to look up: the answers, `nxdomain`, `timeout` (the server is silent) or `refused` (there is none).
         pub dns: Option<Text>,
         /// An address: which way would the kernel send a packet there?
         pub route: Option<Text>,
