@@ -10,6 +10,8 @@
 
 mod support;
 
+#[path = "kernel/actions.rs"]
+mod actions;
 #[path = "kernel/broken.rs"]
 mod broken;
 #[path = "kernel/checks.rs"]

@@ -64,6 +64,17 @@ pub struct Outcome {
     pub at: String,
 }
 
+/// A check that does not apply now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Waiting {
+    /// What it shows.
+    pub name: String,
+    /// Actions that it needs, and that are not done.
+    pub after: Vec<String>,
+    /// Actions that it holds before, and that are done.
+    pub before: Vec<String>,
+}
+
 /// What all checks came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcomes {
@@ -71,6 +82,9 @@ pub struct Outcomes {
     pub lab: String,
     /// In the order of the file.
     pub checks: Vec<Outcome>,
+    /// Checks that do not apply now: with the actions that they wait for, or that are done and would have to be undone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
     /// When something failed: what differs from the plan.
     pub drift: Vec<status::Described>,
     /// How long it took.
@@ -88,15 +102,20 @@ impl Outcomes {
 pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Outcomes> {
     let begun = Instant::now();
     let plan = running.entry.plan.as_ref().ok_or_else(|| Error::conflict("the lab is not whole"))?;
-    let chosen: Vec<Check> = choose(&topology.checks, only)?;
+    let acted = |name: &String| running.entry.acted(name);
+    let applies = |c: &Check| c.after.iter().all(acted) && !c.before.iter().any(acted);
+    let (checks, waiting): (Vec<Check>, Vec<Check>) = topology.checks.iter().cloned().partition(applies);
+    let chosen: Vec<Check> = choose(&checks, only, &waiting)?;
+    // A check that does not apply now is nobody's witness.
+    let topology = Topology { checks, ..topology.clone() };
     let nodes = nodes(&plan.nodes)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::machine("cannot start the runtime").cause(e))?;
     let local = tokio::task::LocalSet::new();
-    let runner = Rc::new(Runner { nodes, slots: Semaphore::new(AT_ONCE), topology: topology.clone() });
-    let checks = runtime.block_on(local.run_until(async {
+    let runner = Rc::new(Runner { nodes, slots: Semaphore::new(AT_ONCE), topology });
+    let outcomes = runtime.block_on(local.run_until(async {
         let looks = |check: &Check| matches!(check.kind, Kind::Sees(_));
         let tasks: Vec<_> = chosen
             .iter()
@@ -120,18 +139,33 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
         let outcomes = outcomes.into_iter().flatten().collect::<Vec<_>>();
         Ok::<_, Error>(outcomes)
     }))?;
-    let failed = checks.iter().any(|c| !c.passed);
+    let failed = outcomes.iter().any(|c| !c.passed);
     let drift = if failed { status::drift(&running.entry, &ground::lab_folder(&running.name))? } else { Vec::new() };
     Ok(Outcomes {
         lab: running.name.clone(),
-        checks,
+        checks: outcomes,
+        waiting: waiting
+            .into_iter()
+            .map(|c| Waiting {
+                name: c.name,
+                after: c.after.into_iter().filter(|name| !acted(name)).collect(),
+                before: c.before.into_iter().filter(acted).collect(),
+            })
+            .collect(),
         drift: drift.into_iter().map(status::Described::from).collect(),
         seconds: begun.elapsed().as_secs_f64(),
     })
 }
 
-fn choose(checks: &[Check], only: &[String]) -> Result<Vec<Check>> {
+fn choose(checks: &[Check], only: &[String], waiting: &[Check]) -> Result<Vec<Check>> {
     for text in only {
+        let named = |c: &&Check| c.name.contains(text.as_str());
+        if let (false, Some(check)) = (checks.iter().any(|c| named(&c)), waiting.iter().find(named)) {
+            let (after, before) = (check.after.join(", "), check.before.join(", "));
+            let when = if after.is_empty() { format!("before {before}") } else { format!("after {after}") };
+            return Err(Error::conflict(format!("the check `{}` holds {when}", check.name))
+                .help("`netlab act` shows the actions, and which are done"));
+        }
         if !checks.iter().any(|c| c.name.contains(text.as_str())) {
             let names = checks.iter().map(|c| c.name.as_str());
             let help = did_you_mean(text, names.clone())

@@ -85,6 +85,19 @@ enum Record {
     },
     /// The lab is up and was seen to be so.
     Up,
+    /// An action begins; the steps since the last such mark are its own.
+    Act {
+        action: String,
+        steps: usize,
+    },
+    /// An action is done.
+    Acted {
+        action: String,
+    },
+    /// An action was taken back.
+    Undone {
+        action: String,
+    },
     /// Somebody began to take it down.
     Down,
 }
@@ -99,8 +112,13 @@ pub struct Journal {
 pub struct Entry {
     /// What it says about the lab.
     pub header: Header,
-    /// The plan; none when it was never written whole, so that nothing was done.
+    /// The plan, with the steps of every action that was ever begun behind it; none when it was never written whole, so
+    /// that nothing was done.
     pub plan: Option<Plan>,
+    /// How many of the steps are the lab's own.
+    pub base: usize,
+    /// The actions that are done, or were interrupted, in their order.
+    pub acts: Vec<Act>,
     /// How far each step came.
     pub outcomes: Vec<Outcome>,
     /// The lab came up.
@@ -109,7 +127,55 @@ pub struct Entry {
     pub going_down: bool,
 }
 
+/// An action of a lab that is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// Its name.
+    pub action: String,
+    /// Its steps in the plan.
+    pub steps: std::ops::Range<usize>,
+    /// All of them were done.
+    pub done: bool,
+}
+
+/// What should be there now: the lab's own steps and those of the actions that are done.
+#[derive(Debug, Clone)]
+pub struct Present {
+    /// The steps.
+    pub plan: Plan,
+    /// How far each came.
+    pub outcomes: Vec<Outcome>,
+    /// Where each stands in the journal.
+    pub numbers: Vec<usize>,
+}
+
 impl Entry {
+    /// What should be there now; `without` an action, as if it had never been done.
+    pub fn present(&self, without: Option<&str>) -> Option<Present> {
+        let plan = self.plan.as_ref()?;
+        let acts = self.acts.iter().filter(|act| Some(act.action.as_str()) != without);
+        let numbers: Vec<usize> = (0..self.base).chain(acts.flat_map(|act| act.steps.clone())).collect();
+        let steps = numbers.iter().filter_map(|n| plan.steps.get(*n).cloned()).collect();
+        let outcomes = numbers.iter().filter_map(|n| self.outcomes.get(*n).cloned()).collect();
+        Some(Present { plan: Plan { steps, ..plan.clone() }, outcomes, numbers })
+    }
+
+    /// The plan that the lab came up with.
+    pub fn own_plan(&self) -> Option<Plan> {
+        let plan = self.plan.as_ref()?;
+        Some(Plan { steps: plan.steps.get(..self.base)?.to_vec(), ..plan.clone() })
+    }
+
+    /// Whether an action is done, or was begun.
+    pub fn acted(&self, action: &str) -> bool {
+        self.acts.iter().any(|act| act.action == action)
+    }
+
+    /// An action that was begun and did not come to its end.
+    pub fn interrupted(&self) -> Option<&Act> {
+        self.acts.iter().find(|act| !act.done)
+    }
+
     /// Up, and nobody has begun to take it down.
     pub fn is_running(&self) -> bool {
         self.up && !self.going_down
@@ -155,12 +221,42 @@ impl Journal {
         Ok(Journal { file })
     }
 
-    /// Opens a journal to go on with it.
+    /// Opens a journal to go on with it. A last line that is not whole goes: nothing behind it would ever be read.
     pub fn append_to(folder: &Path) -> Result<Journal> {
         let path = path(folder);
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(|e| cannot("open", &path, e))?;
-        file.seek(SeekFrom::End(0)).map_err(|e| cannot("read", &path, e))?;
+        let mut text = Vec::new();
+        let whole = file.read_to_end(&mut text).map(|_| text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1));
+        let cut = || -> std::io::Result<()> {
+            let whole = whole? as u64;
+            if whole < text.len() as u64 {
+                file.set_len(whole)?;
+            }
+            file.seek(SeekFrom::Start(whole)).map(|_| ())
+        };
+        cut().map_err(|e| cannot("read", &path, e))?;
         Ok(Journal { file })
+    }
+
+    /// An action is about to begin: its steps go behind the plan's, in one write.
+    pub fn act(&mut self, action: &str, steps: &[Step]) -> Result<()> {
+        let mut text = String::new();
+        for step in steps {
+            text.push_str(&line(&Record::Step(Box::new(step.clone())))?);
+        }
+        text.push_str(&line(&Record::Act { action: action.to_string(), steps: steps.len() })?);
+        let lost = |e| Error::machine("cannot write the journal").cause(e).note("nothing was changed");
+        self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()).map_err(lost)
+    }
+
+    /// An action is done.
+    pub fn acted(&mut self, action: &str) -> std::io::Result<()> {
+        self.add(&Record::Acted { action: action.to_string() })
+    }
+
+    /// An action was taken back.
+    pub fn undone(&mut self, action: &str) -> std::io::Result<()> {
+        self.add(&Record::Undone { action: action.to_string() })
     }
 
     fn add(&mut self, record: &Record) -> std::io::Result<()> {
@@ -252,7 +348,15 @@ pub fn parse(text: &str) -> Result<Option<Entry>> {
         return Ok(None);
     };
     let mut steps = Vec::new();
-    let mut entry = Entry { header: *header, plan: None, outcomes: Vec::new(), up: false, going_down: false };
+    let mut entry = Entry {
+        header: *header,
+        plan: None,
+        base: 0,
+        acts: Vec::new(),
+        outcomes: Vec::new(),
+        up: false,
+        going_down: false,
+    };
     for value in records {
         let Ok(record) = serde_json::from_value::<Record>(value) else {
             break;
@@ -263,6 +367,7 @@ pub fn parse(text: &str) -> Result<Option<Entry>> {
             Record::Planned(n) if n == steps.len() => {
                 let head = entry.header.plan.clone();
                 entry.outcomes = vec![Outcome::Untouched; n];
+                entry.base = n;
                 entry.plan = Some(Plan {
                     lab: head.lab,
                     group: head.group,
@@ -271,6 +376,20 @@ pub fn parse(text: &str) -> Result<Option<Entry>> {
                 });
             }
             Record::Planned(_) => break,
+            Record::Act { action, steps: n } => {
+                // Steps without their mark were never begun.
+                let own = steps.split_off(steps.len().saturating_sub(n));
+                steps.clear();
+                let Some(plan) = entry.plan.as_mut().filter(|_| own.len() == n) else { break };
+                let first = plan.steps.len();
+                plan.steps.extend(own);
+                entry.outcomes.resize(plan.steps.len(), Outcome::Untouched);
+                entry.acts.push(Act { action, steps: first..plan.steps.len(), done: false });
+            }
+            Record::Acted { action } => {
+                entry.acts.iter_mut().filter(|act| act.action == action).for_each(|act| act.done = true);
+            }
+            Record::Undone { action } => entry.acts.retain(|act| act.action != action),
             Record::Begin { step, before } => {
                 if let Some(outcome) = entry.outcomes.get_mut(step) {
                     *outcome = begun(outcome, before);

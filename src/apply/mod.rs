@@ -3,6 +3,7 @@
 //! The journal is written before the first change ([`journal`]), the lock is held from then on ([`lock`]), and whatever
 //! happens in between, [`down`] needs nothing but the journal. [`up`] is where to start reading.
 
+pub mod act;
 mod capture;
 pub mod checks;
 pub mod down;

@@ -13,7 +13,7 @@ use crate::kernel::endpoint::Tun;
 use crate::kernel::{Linux, Refusal, firewall, ipset, machine, netns};
 use crate::link::{By, Kind};
 use crate::name::NodeName;
-use crate::plan::{ETC, Lacking, NODES, Op, Plan};
+use crate::plan::{ETC, Lacking, Mode, NODES, Op, Plan, action};
 use crate::topology::Topology;
 
 /// Root, or the capabilities.
@@ -53,7 +53,9 @@ fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
     let mut need = |program: &str, package: Option<&'static str>, by: String| {
         needed.entry(program.to_string()).or_insert((package.or_else(|| machine::package(program)), by));
     };
-    for step in &plan.steps {
+    let mode = if plan.machine().is_some() { Mode::OnHost } else { Mode::Isolated };
+    let actions: Vec<Plan> = topology.actions.keys().filter_map(|name| action(topology, mode, name)).collect();
+    for step in plan.steps.iter().chain(actions.iter().flat_map(|plan| &plan.steps)) {
         match &step.op {
             Op::LoadRules { at, family, .. } => {
                 let by = format!("{} ({})", at.node, topology.source.at(step.from));

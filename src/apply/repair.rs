@@ -4,14 +4,18 @@
 //! own namespaces is taken away, except interfaces and programs, which may be somebody's work. On the machine itself
 //! only what is missing or changed is touched.
 
-use super::journal::Journal;
-use super::running::Running;
+use std::collections::{BTreeSet, HashSet};
+
+use super::journal::{Journal, Present};
+use super::running::{self, Running};
 use super::{Event, failpoint, lock, refused, up};
 use crate::error::{Error, Result};
 use crate::ip::Family;
+use crate::ip::iptables::Line;
 use crate::kernel::{Kernel, Linux, Refusal};
-use crate::plan::{At, Op, Plan, Undo, other_ends, pending};
-use crate::state::{Change, Drift, Item, diff};
+use crate::plan::{At, Op, Outcome, Plan, Step, Undo, other_ends, pending, stopped};
+use crate::span::Source;
+use crate::state::{Change, Drift, Item, State, diff};
 
 /// What `repair` came to.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -27,101 +31,203 @@ pub fn repair(running: &Running, say: &mut dyn FnMut(Event<'_>)) -> Result<Repai
     let Some(lock) = lock::take(&running.name, false, |text| say(Event::Note(text)))? else {
         return Err(Error::usage(format!("lab `{}` is not up", running.name)));
     };
-    let (entry, source) = (&running.entry, &running.entry.header.source);
-    let Some(plan) = &entry.plan else {
+    // Only now nobody else changes it.
+    let entry = &running::pick_running(Some(&running.name))?.entry;
+    let (Some(whole), Some(mut now)) = (&entry.plan, entry.present(None)) else {
         return Ok(Repaired::default());
     };
     let logs = lock.folder.join("log");
-    let mut kernel = Linux::knowing(&logs, plan, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
-    let expected = up::expected(plan, &entry.outcomes);
-    let cannot_read = |r: Refusal| Error::machine("cannot read the lab's state").cause(r);
-    let mut actual = kernel.observe(plan).map_err(cannot_read)?;
-    let found = diff(&expected, &actual);
-    if found.is_empty() {
-        return Ok(Repaired::default());
-    }
+    let mut kernel = Linux::knowing(&logs, whole, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
     let mut journal = Journal::append_to(&lock.folder)?;
-    for drift in &found {
-        undo_by_hand(&mut kernel, plan, drift)
-            .map_err(|r| Error::machine(format!("{}: cannot mend: {drift}", drift.node)).cause(r))?;
+    let mut mender = Mender { kernel: &mut kernel, now: &mut now, journal: &mut journal, source: &entry.header.source };
+    // Nobody knows whether the programs have read the files of an action that was interrupted.
+    let begun: Vec<_> = entry.interrupted().into_iter().flat_map(|act| act.steps.clone()).collect();
+    let mut repaired = mender.mend(&[], &begun, say)?;
+    if let Some(act) = entry.interrupted().filter(|_| repaired.left.is_empty()) {
+        journal.acted(&act.action).map_err(|e| Error::machine("cannot write the journal").cause(e))?;
+        repaired.mended.push(format!("action {} is done", act.action));
     }
-    for at in plan.nodes.iter().filter(|at| missing_netns(&found, at)) {
-        make_namespace(&mut kernel, plan, at, &mut journal)?;
-    }
-    // A link that comes back brings an empty place with it: look again, and do what is missing now, until all is done.
-    for _ in 0..4 {
-        actual = kernel.observe(plan).map_err(cannot_read)?;
-        let todo = pending(plan, &expected, &actual);
-        if todo.is_empty() {
-            break;
+    Ok(repaired)
+}
+
+/// Brings what is to what should be.
+pub(super) struct Mender<'a> {
+    pub(super) kernel: &'a mut Linux,
+    pub(super) now: &'a mut Present,
+    pub(super) journal: &'a mut Journal,
+    pub(super) source: &'a Source,
+}
+
+impl Mender<'_> {
+    /// `over` are steps that no longer count, and `reload` the numbers of steps whose programs read their files anew.
+    pub(super) fn mend(&mut self, over: &[Step], reload: &[usize], say: &mut dyn FnMut(Event<'_>)) -> Result<Repaired> {
+        let expected = self.expected();
+        let mut actual = self.observe()?;
+        let found = diff(&expected, &actual);
+        if found.is_empty() && over.is_empty() && reload.is_empty() {
+            return Ok(Repaired::default());
         }
-        for n in todo {
-            let step = &plan.steps[n];
-            say(Event::Step { n, of: plan.steps.len(), op: &step.op });
-            again(&mut kernel, plan, n, &mut journal).map_err(|refusal| refused(step, source, &refusal))?;
-        }
-    }
-    for drift in found.iter().filter(|d| d.change == Change::Extra && matches!(d.item, Item::Set(_))) {
-        if let Some(at) = plan.nodes.iter().find(|at| *at.node == *drift.node) {
-            kernel
-                .remove_extra(at, &drift.item)
+        for drift in &found {
+            undo_by_hand(self.kernel, &self.now.plan, drift)
                 .map_err(|r| Error::machine(format!("{}: cannot mend: {drift}", drift.node)).cause(r))?;
         }
+        for at in self.now.plan.nodes.clone().iter().filter(|at| missing_netns(&found, at)) {
+            self.make_namespace(at)?;
+        }
+        for step in over {
+            self.forget(step, &expected).map_err(|refusal| refused(step, self.source, &refusal))?;
+        }
+        let mut done = BTreeSet::new();
+        // A link that comes back brings an empty place with it: look again, and do what is missing now, until all is
+        // done.
+        for _ in 0..4 {
+            actual = self.observe()?;
+            let todo = pending(&self.now.plan, &self.expected(), &actual);
+            if todo.is_empty() {
+                break;
+            }
+            for n in todo {
+                let step = self.now.plan.steps[n].clone();
+                say(Event::Step { n, of: self.now.plan.steps.len(), op: &step.op });
+                self.again(n).map_err(|refusal| refused(&step, self.source, &refusal))?;
+                done.insert(n);
+            }
+        }
+        self.reload(&done, reload)?;
+        let plan = &self.now.plan;
+        self.kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], self.source, &refusal))?;
+        actual = self.observe()?;
+        let still = diff(&self.expected(), &actual);
+        let words = |d: &Drift| format!("{}: {d}", d.node);
+        let mended = found.iter().filter(|d| !still.contains(d)).map(words).collect();
+        Ok(Repaired { mended, left: still.iter().map(words).collect() })
     }
-    kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], source, &refusal))?;
-    actual = kernel.observe(plan).map_err(cannot_read)?;
-    let still = diff(&expected, &actual);
-    let words = |d: &Drift| format!("{}: {d}", d.node);
-    let mended = found.iter().filter(|d| !still.contains(d)).map(words).collect();
-    Ok(Repaired { mended, left: still.iter().map(words).collect() })
+
+    fn expected(&self) -> State {
+        up::expected(&self.now.plan, &self.now.outcomes)
+    }
+
+    fn observe(&mut self) -> Result<State> {
+        let seen = self.kernel.observe(&self.now.plan);
+        seen.map_err(|r| Error::machine("cannot read the lab's state").cause(r))
+    }
+
+    /// The namespace itself, before anything in it.
+    fn make_namespace(&mut self, at: &At) -> Result<()> {
+        for n in 0..self.now.plan.steps.len() {
+            let step = self.now.plan.steps[n].clone();
+            if matches!(&step.op, Op::AddNetns { at: a } if a == at) {
+                // Programs may hold the old namespace, and nobody would find them there later.
+                let netns = at.netns.clone().unwrap_or_default();
+                let identity = self.kernel.identities.get(&netns).copied();
+                let _ = self.kernel.take_back(&Undo::EndProcesses { netns, identity });
+                self.again(n).map_err(|r| Error::machine(format!("cannot {}", step.op.title())).cause(r))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What of a step that no longer counts cannot be seen as a difference: routes in a routing daemon's name, and
+    /// firewall lines, which are compared as they were shown right after they were loaded.
+    fn forget(&mut self, step: &Step, expected: &State) -> Result<(), Refusal> {
+        match &step.op {
+            Op::AddRoute { at, route } => {
+                let text = route.clone().canonical().to_string();
+                let wanted = expected.nodes.get(at.node.as_str()).is_some_and(|n| n.routes.contains(&text));
+                match self.kernel.remove_extra(at, &Item::Route(text)) {
+                    _ if wanted => Ok(()),
+                    Err(refusal) if refusal.errno != libc::ESRCH => Err(refusal),
+                    _ => Ok(()),
+                }
+            }
+            Op::LoadRules { at, family, lines } => {
+                if at.netns.is_none() {
+                    let lines = lines.iter().chain(self.lines_of(at, *family)).cloned().collect();
+                    self.kernel.take_back(&Undo::DeleteRules { family: *family, lines, chains_before: None })?;
+                }
+                self.kernel.flush_firewall(at, *family)?;
+                let steps = self.now.plan.steps.iter().enumerate();
+                let again: Vec<usize> = steps.filter(|(_, s)| loads(&s.op, at, *family)).map(|(n, _)| n).collect();
+                again.into_iter().try_for_each(|n| self.again(n))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn lines_of<'a>(&'a self, at: &'a At, family: Family) -> impl Iterator<Item = &'a Line> {
+        let own = self.now.plan.steps.iter().filter(move |s| loads(&s.op, at, family));
+        own.flat_map(|s| if let Op::LoadRules { lines, .. } = &s.op { lines.as_slice() } else { &[] })
+    }
+
+    /// Programs whose files were written again read them again, unless they have only just started.
+    fn reload(&mut self, done: &BTreeSet<usize>, more: &[usize]) -> Result<()> {
+        let plan = self.now.plan.clone();
+        let written = |node: &str, path: &String| {
+            done.iter().any(
+                |n| matches!(&plan.steps[*n].op, Op::WriteFile { at, path: p, .. } if *at.node == *node && p == path),
+            )
+        };
+        let mut reloaded = HashSet::new();
+        for (n, step) in plan.steps.iter().enumerate() {
+            let (at, name, service) = match &step.op {
+                Op::StartService { at, name, service } if service.files.iter().any(|f| written(&at.node, f)) => {
+                    (at, name, service)
+                }
+                Op::ReloadService { at, name, service } if more.contains(&self.now.numbers[n]) => (at, name, service),
+                _ => continue,
+            };
+            let started = |n: &usize| matches!(&plan.steps[*n].op, Op::StartService { at: a, name: s, .. } if a == at && s == name);
+            if done.iter().any(started) || stopped(&plan, at, name) || !reloaded.insert((at, name)) {
+                continue;
+            }
+            let op = Op::ReloadService { at: at.clone(), name: name.clone(), service: service.clone() };
+            let step = Step { op, from: step.from };
+            self.kernel.perform(&plan, &step.op).map_err(|refusal| refused(&step, self.source, &refusal))?;
+        }
+        Ok(())
+    }
+
+    /// Does a step again, on record.
+    fn again(&mut self, n: usize) -> Result<(), Refusal> {
+        let op = self.now.plan.steps[n].op.clone();
+        self.make_room(n, &op)?;
+        let before = self.kernel.before(&op)?;
+        let number = self.now.numbers[n];
+        self.journal.begin(number, before)?;
+        failpoint::at("repair", n)?;
+        let done = self.kernel.perform(&self.now.plan, &op)?;
+        self.journal.done(number, done.clone())?;
+        if let Op::LoadRules { at, .. } = &op {
+            self.kernel.forget_connections(at)?;
+        }
+        self.now.outcomes[n] = Outcome::Done(None, done);
+        Ok(())
+    }
+
+    /// What stands in the way of doing a step again: half a cable, half a firewall, a route of another kind.
+    fn make_room(&mut self, n: usize, op: &Op) -> Result<(), Refusal> {
+        for (at, dev) in other_ends(op) {
+            self.kernel.delete_link(&at.netns, dev)?;
+        }
+        match op {
+            Op::AddLink { at, link } => self.kernel.delete_link(&at.netns, &link.name),
+            // An action's lines come on top of the node's own.
+            Op::LoadRules { at, family, .. } if !self.now.plan.steps[..n].iter().any(|s| loads(&s.op, at, *family)) => {
+                self.kernel.flush_firewall(at, *family)
+            }
+            // A daemon's children may outlive it, and go on with its port.
+            Op::StartService { at, name, .. } => self.kernel.end_service(at, name),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn loads(op: &Op, at: &At, family: Family) -> bool {
+    matches!(op, Op::LoadRules { at: a, family: f, .. } if a == at && *f == family)
 }
 
 fn missing_netns(found: &[Drift], at: &At) -> bool {
     found.iter().any(|d| d.node == *at.node && d.item == Item::Netns && d.change == Change::Missing)
-}
-
-/// The namespace itself, before anything in it.
-fn make_namespace(kernel: &mut Linux, plan: &Plan, at: &At, journal: &mut Journal) -> Result<()> {
-    for (n, step) in plan.steps.iter().enumerate() {
-        if matches!(&step.op, Op::AddNetns { at: a } if a == at) {
-            // Programs may hold the old namespace, and nobody would find them there later.
-            let netns = at.netns.clone().unwrap_or_default();
-            let identity = kernel.identities.get(&netns).copied();
-            let _ = kernel.take_back(&Undo::EndProcesses { netns, identity });
-            again(kernel, plan, n, journal)
-                .map_err(|r| Error::machine(format!("cannot {}", step.op.title())).cause(r))?;
-        }
-    }
-    Ok(())
-}
-
-/// Does a step again, on record.
-fn again(kernel: &mut Linux, plan: &Plan, n: usize, journal: &mut Journal) -> Result<(), Refusal> {
-    let op = &plan.steps[n].op;
-    make_room(kernel, op)?;
-    let before = kernel.before(op)?;
-    journal.begin(n, before)?;
-    failpoint::at("repair", n)?;
-    let done = kernel.perform(plan, op)?;
-    journal.done(n, done)?;
-    if let Op::LoadRules { at, .. } = op {
-        kernel.forget_connections(at)?;
-    }
-    Ok(())
-}
-
-/// What stands in the way of doing a step again: half a cable, half a firewall, a route of another kind.
-fn make_room(kernel: &mut Linux, op: &Op) -> Result<(), Refusal> {
-    for (at, dev) in other_ends(op) {
-        kernel.delete_link(&at.netns, dev)?;
-    }
-    match op {
-        Op::AddLink { at, link } => kernel.delete_link(&at.netns, &link.name),
-        Op::LoadRules { at, family, .. } => kernel.flush_firewall(at, *family),
-        // A daemon's children may outlive it, and go on with its port.
-        Op::StartService { at, name, .. } => kernel.end_service(at, name),
-        _ => Ok(()),
-    }
 }
 
 /// Takes away what was added, and turns back what was changed in place.
@@ -155,5 +261,5 @@ fn undo_by_hand(kernel: &mut Linux, plan: &Plan, drift: &Drift) -> Result<(), Re
 
 /// Whether the plan gives a node firewall lines of its own: those are then loaded anew as a whole.
 fn loads_rules(plan: &Plan, at: &At, family: Family) -> bool {
-    plan.steps.iter().any(|s| matches!(&s.op, Op::LoadRules { at: a, family: f, .. } if a == at && *f == family))
+    plan.steps.iter().any(|s| loads(&s.op, at, family))
 }

@@ -45,6 +45,12 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// Tunnels that netlab carries itself.
     pub in_user_space: Vec<InUserSpace>,
+    /// Actions that are done, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+    /// An action that was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<String>,
     /// What differs.
     pub drift: Vec<Described>,
 }
@@ -88,13 +94,13 @@ impl From<Drift> for Described {
 
 /// What differs, right now.
 pub fn drift(entry: &Entry, folder: &Path) -> Result<Vec<Drift>> {
-    let Some(plan) = &entry.plan else {
+    let (Some(whole), Some(now)) = (&entry.plan, entry.present(None)) else {
         return Ok(Vec::new());
     };
     let logs = folder.join("log");
-    let mut kernel = Linux::knowing(&logs, plan, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
-    let actual = kernel.observe(plan).map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
-    Ok(diff(&up::expected(plan, &entry.outcomes), &actual))
+    let mut kernel = Linux::knowing(&logs, whole, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
+    let actual = kernel.observe(&now.plan).map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
+    Ok(diff(&up::expected(&now.plan, &now.outcomes), &actual))
 }
 
 /// One lab's status.
@@ -105,7 +111,7 @@ pub fn of(running: &Running) -> Result<Status> {
     } else {
         Vec::new()
     };
-    let condition = match (entry.is_stale(), entry.is_running(), drift.is_empty()) {
+    let condition = match (entry.is_stale(), entry.is_running(), drift.is_empty() && entry.interrupted().is_none()) {
         (true, ..) => Condition::Stale,
         (_, false, _) => Condition::HalfUp,
         (_, _, true) => Condition::Up,
@@ -126,6 +132,8 @@ pub fn of(running: &Running) -> Result<Status> {
         on_host: entry.on_host(),
         nodes: nodes.map(|at| NodeStatus { node: at.node.to_string(), netns: at.netns.clone() }).collect(),
         in_user_space: carried.collect(),
+        actions: entry.acts.iter().map(|act| act.action.clone()).collect(),
+        interrupted: entry.interrupted().map(|act| act.action.clone()),
         drift: drift.into_iter().map(Described::from).collect(),
     })
 }

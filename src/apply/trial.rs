@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::act::{self, Move};
 use super::checks::{self, Outcome};
 use super::running::{self, Found};
 use super::{down, here, preflight, up};
@@ -157,13 +158,8 @@ fn through(mut trial: Trial, found: &Found, topology: &Topology, words: &dyn Fn(
     if let Err(error) = up {
         return trial.ended(Verdict::Failed, words(&error));
     }
-    let checked = running::pick_running(Some(lab)).and_then(|running| checks::run(&running, topology, &[]));
-    match checked {
-        Ok(outcomes) => {
-            trial.drift = outcomes.drift.iter().map(|d| format!("{}: {}", d.drift.node, d.words)).collect();
-            trial.checks = outcomes.checks;
-        }
-        Err(error) => trial.error = Some(words(&error)),
+    if let Err(error) = walk(&mut trial, topology) {
+        trial.error = Some(words(&error));
     }
     let begun = Instant::now();
     let down = down::down(lab, &mut |_| {});
@@ -179,4 +175,35 @@ fn through(mut trial: Trial, found: &Found, topology: &Topology, words: &dyn Fn(
     let good = trial.error.is_none() && trial.left.is_empty() && trial.checks.iter().all(|c| c.passed);
     trial.verdict = if good { Verdict::Passed } else { Verdict::Failed };
     trial
+}
+
+/// Through every state that the lab's actions lead to, with the checks that hold in each; stops at the first that do not.
+fn walk(trial: &mut Trial, topology: &Topology) -> Result<()> {
+    let lab = topology.name.as_str();
+    let mut done: Vec<String> = Vec::new();
+    for step in act::walk(topology) {
+        match step {
+            Move::Act(action) => {
+                act::act(lab, &action, false, &mut |_| {})?;
+                done.push(action);
+            }
+            Move::Undo(action) => {
+                act::act(lab, &action, true, &mut |_| {})?;
+                done.retain(|other| *other != action);
+            }
+            Move::Check => {
+                let outcomes = checks::run(&running::pick_running(Some(lab))?, topology, &[])?;
+                let failed = outcomes.failed() > 0;
+                let when = done.last().map(|action| format!("after {action}: ")).unwrap_or_default();
+                trial.drift.extend(outcomes.drift.iter().map(|d| format!("{}: {}", d.drift.node, d.words)));
+                trial
+                    .checks
+                    .extend(outcomes.checks.into_iter().map(|c| Outcome { name: format!("{when}{}", c.name), ..c }));
+                if failed {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use super::running::Found;
 use super::{Event, down, failpoint, ground, journal, lock, preflight, refused, stop};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Kernel, Linux, Refusal, machine};
-use crate::plan::{Batch, Done, Mode, Outcome, Plan, Way, batches, cut, expect};
+use crate::plan::{Batch, Done, Mode, Op, Outcome, Plan, Way, batches, cut, expect};
 use crate::state::{State, diff};
 use crate::topology::Topology;
 
@@ -82,7 +82,7 @@ fn settle_with_present(
         down::down_locked(lab, lock)?;
         return Ok(None);
     }
-    let same = entry.plan.as_ref() == Some(plan);
+    let same = entry.own_plan().as_ref() == Some(plan);
     if same {
         let drift = drift(&entry, lock)?;
         if drift.is_empty() {
@@ -258,10 +258,12 @@ fn half_killed<K: Kernel>(kernel: &mut K, plan: &Plan, batch: &Batch) {
 pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
     let mut state = expect(plan);
     for (step, outcome) in plan.steps.iter().zip(outcomes) {
-        if let (crate::plan::Op::LoadRules { at, family, .. }, Some(Done::Shown(shown))) = (&step.op, outcome.done())
-            && let Some(node) = state.nodes.get_mut(at.node.as_str())
-        {
-            node.firewall.insert(*family, shown.clone());
+        let Op::LoadRules { at, family, lines } = &step.op else { continue };
+        let Some(node) = state.nodes.get_mut(at.node.as_str()) else { continue };
+        match outcome.done() {
+            Some(Done::Shown(shown)) => drop(node.firewall.insert(*family, shown.clone())),
+            // Lines that were never loaded are missing, whatever they say.
+            _ => node.firewall.entry(*family).or_default().extend(lines.iter().map(ToString::to_string)),
         }
     }
     state

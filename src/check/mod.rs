@@ -45,6 +45,10 @@ pub struct Check {
     pub kind: Kind,
     /// How long it may take until it holds.
     pub within: Duration,
+    /// Actions that must be done.
+    pub after: Vec<String>,
+    /// Actions that must not be done.
+    pub before: Vec<String>,
     /// What to look at when it fails.
     pub hint: Option<String>,
     /// Where it stands.
@@ -233,7 +237,7 @@ fn kinds_present(written: &spec::Check) -> Vec<(String, Span)> {
 }
 
 /// Entries that every check may have.
-const COMMON: &[&str] = &["name", "from", "on", "expect", "within", "hint"];
+const COMMON: &[&str] = &["name", "from", "on", "expect", "within", "after", "before", "hint"];
 
 fn reject_options(written: &spec::Check, kind: &str, known: &[&str], problems: &mut Problems) {
     let fits = |word: &str| word == kind || COMMON.contains(&word) || known.contains(&word);

@@ -63,7 +63,7 @@ fn once(args: &Args) -> Result<Outcomes> {
                 let same = |b: &Plan| a.steps.iter().map(|s| &s.op).eq(b.steps.iter().map(|s| &s.op));
                 same(&build(&topology, mode)) || same(&build_for(&topology, mode, &lacking))
             };
-            if !running.entry.plan.as_ref().is_some_and(same) {
+            if !running.entry.own_plan().as_ref().is_some_and(same) {
                 return Err(Error::conflict(format!(
                     "{file} has changed since `{}` came up, in more than its checks",
                     running.name

@@ -1,5 +1,6 @@
 //! The command line: one file per command. Each parses, calls one library function, and hands the result to `report`.
 
+mod act;
 mod check;
 mod completions;
 mod down;
@@ -56,6 +57,7 @@ enum Command {
     Show(show::Args),
     Exec(exec::Args),
     Shell(shell::Args),
+    Act(act::Args),
     Repair(repair::Args),
     Down(down::Args),
     Plan(plan::Args),
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&args, &cli.globals),
         Command::Exec(args) => exec::run(&args),
         Command::Shell(args) => shell::run(&args),
+        Command::Act(args) => act::run(&args, &cli.globals),
         Command::Repair(args) => repair::run(&args, &cli.globals),
         Command::Down(args) => down::run(&args, &cli.globals),
         Command::Plan(args) => plan::run(&args, &cli.globals),

@@ -1,8 +1,8 @@
 //! `netlab plan`
 
 use super::{Exit, Globals};
-use crate::apply::{here, running};
-use crate::plan::{Mode, Plan, build, script};
+use crate::apply::{act, here, running};
+use crate::plan::{Mode, Plan, action, build, script};
 use crate::report::{self, diagnostic, text};
 use crate::topology::Topology;
 
@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// For a kernel that has every kind of link; else for this one
     #[arg(long)]
     kernel_only: bool,
+    /// What this action of the lab would do
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,7 +42,10 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         report::talk(diagnostic::problems(&warnings).trim_end());
     }
     let mode = if args.on_host { Mode::OnHost } else { Mode::Isolated };
-    let plan = of(&topology, mode, args.kernel_only, globals);
+    let plan = match &args.action {
+        Some(name) => action(&topology, mode, name).ok_or_else(|| act::unknown(&topology.name, name, &topology))?,
+        None => of(&topology, mode, args.kernel_only, globals),
+    };
     match if globals.json { Format::Json } else { args.format } {
         Format::Text => report::answer(&text::plan(&plan)),
         Format::Shell => report::answer(&script(&plan)),

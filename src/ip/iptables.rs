@@ -40,6 +40,8 @@ pub enum Verb {
     Append,
     /// `-I`: a rule at the front.
     Insert,
+    /// `-D`: takes a rule away; for changes of what is there.
+    Delete,
     /// `-N`: a chain.
     NewChain,
     /// `-P`: what a built-in chain does with the rest.
@@ -62,6 +64,7 @@ impl Line {
         match self.verb {
             Verb::Append => self.spec("-A"),
             Verb::Insert => self.spec("-I"),
+            Verb::Delete => self.spec("-D"),
             Verb::NewChain => format!(":{} - [0:0]", self.chain),
             Verb::Policy => format!(":{} {} [0:0]", self.chain, self.rest.join(" ")),
         }
@@ -78,6 +81,7 @@ impl Line {
         let flag = match self.verb {
             Verb::Append => "-A",
             Verb::Insert => "-I",
+            Verb::Delete => "-D",
             Verb::NewChain => "-N",
             Verb::Policy => "-P",
         };
@@ -125,6 +129,7 @@ impl FromStr for Line {
         let verb = match next.as_deref() {
             Some("-A" | "--append") => Verb::Append,
             Some("-I" | "--insert") => Verb::Insert,
+            Some("-D" | "--delete") => Verb::Delete,
             Some("-N" | "--new-chain") => Verb::NewChain,
             Some("-P" | "--policy") => Verb::Policy,
             other => {
@@ -167,7 +172,7 @@ impl Line {
                 Err(WordError::new(text, "nothing may follow the new chain's name")
                     .help("write rules as lines of their own: `-A CHAIN …`"))
             }
-            Verb::Append | Verb::Insert => self.sound_rule(text),
+            Verb::Append | Verb::Insert | Verb::Delete => self.sound_rule(text),
             Verb::Policy | Verb::NewChain => Ok(()),
         }
     }

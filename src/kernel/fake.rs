@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Halt, Kernel, Refusal};
+use crate::ip::iptables::{Line, Verb};
 use crate::plan::{At, Batch, Before, Done, Identity, Op, Plan, Process, Undo, Way, lanes};
 
 /// When the machine fails.
@@ -82,6 +83,14 @@ impl Fake {
             Ok(())
         } else {
             Err(Refusal::errno(libc::EEXIST, Some(thing)))
+        }
+    }
+
+    fn remove(&mut self, at: &At, thing: &str) -> Result<(), Refusal> {
+        if self.things(at.netns.as_ref())?.remove(thing) {
+            Ok(())
+        } else {
+            Err(Refusal::errno(libc::ENOENT, Some(thing.to_string())))
         }
     }
 
@@ -162,7 +171,15 @@ impl Kernel for Fake {
             }
             Op::LoadRules { at, lines, .. } => {
                 for line in lines {
-                    self.add(at, format!("rule {line}"))?;
+                    match line.verb {
+                        Verb::Delete => {
+                            let made = Line { verb: Verb::Append, ..line.clone() };
+                            self.remove(at, &format!("rule {made}"))?;
+                        }
+                        Verb::Append | Verb::Insert | Verb::NewChain | Verb::Policy => {
+                            self.add(at, format!("rule {line}"))?;
+                        }
+                    }
                 }
                 done = Done::Shown(lines.iter().map(ToString::to_string).collect());
             }
@@ -183,7 +200,15 @@ impl Kernel for Fake {
             Op::AddFdb { at, fdb } => self.add(at, format!("fdb {fdb}"))?,
             Op::AddAddress { at, dev, address } => self.add(at, format!("address {dev} {address}"))?,
             // Changes of what is there already: they go with it.
-            Op::SetSysctl { .. } | Op::SetMaster { .. } | Op::SetMtu { .. } | Op::SetUp { .. } => {}
+            Op::SetSysctl { .. }
+            | Op::SetMaster { .. }
+            | Op::SetMtu { .. }
+            | Op::SetUp { .. }
+            | Op::EditSet { .. }
+            | Op::ReloadService { .. } => {}
+            Op::DelRoute { at, route } => self.remove(at, &format!("route {route}"))?,
+            Op::DelRule { at, rule } => self.remove(at, &format!("policy {rule}"))?,
+            Op::StopService { at, name, .. } => self.remove(at, &format!("process {name} {}", plan.mark()))?,
         }
         if self.fails == Fails::After(n) {
             return Err(Refusal::new("the machine fails"));

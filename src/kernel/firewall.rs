@@ -209,7 +209,7 @@ pub fn delete(family: Family, lines: &[Line], chains_before: Option<&[String]>) 
                     tables.delete_chain(table, chain).map_err(|e| Refusal::new(e.to_string()))?;
                 }
             }
-            Verb::Policy => {}
+            Verb::Policy | Verb::Delete => {}
         }
     }
     if let Some(before) = chains_before {

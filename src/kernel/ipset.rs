@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use super::Refusal;
 use crate::ip::ipset::{IpSet, parse_save};
 use crate::state::SetState;
+use crate::topology::SetEdit;
 
 /// Makes sets and fills them in the calling thread's namespace. What is there already stays.
 pub fn load(sets: &[IpSet]) -> Result<(), Refusal> {
@@ -18,6 +19,14 @@ pub fn load(sets: &[IpSet]) -> Result<(), Refusal> {
         },
         None => refusal,
     })
+}
+
+/// Changes members of a set in the calling thread's namespace; what is so already stays so.
+pub fn edit(edit: &SetEdit) -> Result<(), Refusal> {
+    let line = |verb: &str, member: &String| format!("{verb} {} {member} -exist\n", edit.set);
+    let del = edit.del.iter().map(|member| line("del", member));
+    let text: String = del.chain(edit.add.iter().map(|member| line("add", member))).collect();
+    run(&["restore"], &text).map(|_| ())
 }
 
 /// `Error in line 2: …`.

@@ -12,6 +12,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::Refusal;
 use super::view::View;
 use crate::plan::Process;
 
@@ -165,6 +166,20 @@ pub fn marked_any() -> Vec<i32> {
         here && env.split(|b| *b == 0).any(|v| v.starts_with(&prefix))
     };
     pids().filter(has).collect()
+}
+
+/// Sends a signal by its name, as in `HUP`, to that very process.
+pub fn signal(process: Process, name: &str) -> Result<(), Refusal> {
+    use std::str::FromStr;
+    let number = nix::sys::signal::Signal::from_str(&format!("SIG{name}"))?;
+    let gone = || Refusal::errno(libc::ESRCH, None);
+    let pidfd = handle(process.pid).ok_or_else(gone)?;
+    // The handle is on the right process if that one still runs now.
+    if !alive(process) {
+        return Err(gone());
+    }
+    let number = Signal::from_named_raw(number as i32).ok_or_else(|| Refusal::new(format!("no signal {name}")))?;
+    pidfd_send_signal(&pidfd, number).map_err(|e| Refusal::errno(e.raw_os_error(), None))
 }
 
 /// Ends processes: TERM, a moment, KILL. `find` is asked again until it finds none, because they may have children.

@@ -64,9 +64,16 @@ fn company(op: &Op) -> Company {
         | Op::LoadSets { .. }
         | Op::LoadRules { .. } => Company::Inside,
         // Programs are started one after the other, so that the first one that fails is the one that is named.
-        Op::AddRun { .. } | Op::WriteFile { .. } | Op::StartService { .. } | Op::StartEndpoint { .. } => {
-            Company::Nobody
-        }
+        // An action has few steps: each by itself.
+        Op::AddRun { .. }
+        | Op::WriteFile { .. }
+        | Op::StartService { .. }
+        | Op::StartEndpoint { .. }
+        | Op::DelRoute { .. }
+        | Op::DelRule { .. }
+        | Op::EditSet { .. }
+        | Op::ReloadService { .. }
+        | Op::StopService { .. } => Company::Nobody,
     }
 }
 

@@ -285,8 +285,8 @@ fn mine(at: &At, interface: &Interface) -> bool {
     at.netns.is_some() || !matches!(interface.kind, Kind::Loopback) || !interface.addresses.is_empty()
 }
 
-fn marked(mut line: iptables::Line, mark: &str) -> iptables::Line {
-    if matches!(line.verb, iptables::Verb::Append | iptables::Verb::Insert) {
+pub(super) fn marked(mut line: iptables::Line, mark: &str) -> iptables::Line {
+    if matches!(line.verb, iptables::Verb::Append | iptables::Verb::Insert | iptables::Verb::Delete) {
         let at = line.rest.iter().position(|w| w == "-j" || w == "-g" || w == "--jump" || w == "--goto");
         let at = at.unwrap_or(line.rest.len());
         let words = ["-m", "comment", "--comment", mark].map(str::to_string);

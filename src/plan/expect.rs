@@ -1,6 +1,7 @@
 //! What must be there once a plan is carried out.
 
 use super::{At, Op, Plan};
+use crate::ip::iptables::Verb;
 use crate::ip::route::Proto;
 use crate::link::{Kind, endpoint};
 use crate::name::IfName;
@@ -33,7 +34,7 @@ fn paint(state: &mut State, op: &Op) {
         return;
     };
     match op {
-        Op::AddNetns { .. } | Op::AddRun { .. } => {}
+        Op::AddNetns { .. } | Op::AddRun { .. } | Op::ReloadService { .. } => {}
         Op::WriteFile { path, content, .. } => {
             node.files.insert(path.clone(), digest(content.as_bytes()));
         }
@@ -101,11 +102,32 @@ fn paint(state: &mut State, op: &Op) {
             }
         }
         Op::LoadRules { family, lines, .. } => {
-            let shown = lines.iter().map(|l| format!("-t {} {}", l.table, l.spec("-A")));
-            node.firewall.insert(*family, shown.collect());
+            let shown = node.firewall.entry(*family).or_default();
+            for line in lines {
+                let text = format!("-t {} {}", line.table, line.spec("-A"));
+                match line.verb {
+                    Verb::Delete => shown.retain(|l| *l != text),
+                    Verb::Append | Verb::Insert | Verb::NewChain | Verb::Policy => shown.push(text),
+                }
+            }
         }
         Op::StartService { name, .. } => {
             node.services.insert(name.clone(), true);
+        }
+        Op::StopService { name, .. } => {
+            node.services.insert(name.clone(), false);
+        }
+        Op::DelRoute { route, .. } => {
+            node.routes.remove(&route.clone().canonical().to_string());
+        }
+        Op::DelRule { rule, .. } => {
+            node.rules.remove(&rule.to_string());
+        }
+        Op::EditSet { edit, .. } => {
+            if let Some(set) = node.ipsets.get_mut(edit.set.as_str()) {
+                set.members.retain(|member| !edit.del.contains(member));
+                set.members.extend(edit.add.iter().cloned());
+            }
         }
     }
 }

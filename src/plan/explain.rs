@@ -6,7 +6,7 @@
 use super::{At, Op, Phase, Plan, kept};
 use crate::ip::{Family, IpSet, iptables, shell_quote};
 use crate::link::{By, veth};
-use crate::topology::{Program, Service};
+use crate::topology::{Program, Reload, Service, SetEdit};
 
 /// The plan, phase by phase, with a title above each.
 pub fn explain(plan: &Plan) -> Vec<(Phase, Vec<String>)> {
@@ -110,6 +110,14 @@ fn commands(op: &Op) -> Vec<String> {
         Op::AddRun { at, folders } => add_run(at, folders),
         Op::WriteFile { at, path, content } => write_file(at, path, content),
         Op::StartService { at, service, .. } => start(at, service),
+        Op::DelRoute { at, route } => {
+            let family = if route.is_default() || route.hops.is_empty() { route.family().flag() } else { "" };
+            vec![format!("{} {family}route del {route}", ip(at))]
+        }
+        Op::DelRule { at, rule } => vec![format!("{} {}rule del {rule}", ip(at), rule.family.flag())],
+        Op::EditSet { at, edit } => edit_set(at, edit),
+        Op::ReloadService { at, service, .. } => reload(at, service),
+        Op::StopService { at, service, .. } => vec![signal(at, service, "TERM")],
     }
 }
 
@@ -147,9 +155,16 @@ fn write_file(at: &At, path: &str, content: &str) -> Vec<String> {
     ]
 }
 
+fn edit_set(at: &At, edit: &SetEdit) -> Vec<String> {
+    let del = edit.del.iter().map(|member| ("del", member));
+    let all = del.chain(edit.add.iter().map(|member| ("add", member)));
+    let words = |(verb, member): (&str, &String)| {
+        format!("{}ipset {verb} {} {} -exist", inside(at), shell_quote(edit.set.as_str()), shell_quote(member))
+    };
+    all.map(words).collect()
+}
+
 fn start(at: &At, service: &Service) -> Vec<String> {
-    let env: Vec<String> = service.env.iter().map(|(k, v)| shell_quote(&format!("{k}={v}"))).collect();
-    let env = if env.is_empty() { String::new() } else { format!("env {} ", env.join(" ")) };
     let argv = match &service.program {
         Program::Responder { proto, listen, port } => {
             let socket = std::net::SocketAddr::new(*listen, *port);
@@ -157,12 +172,42 @@ fn start(at: &At, service: &Service) -> Vec<String> {
         }
         Program::Run(argv) => argv.clone(),
     };
-    let words: Vec<String> = argv.iter().map(|w| shell_quote(w)).collect();
-    let own_run = match (&service.program, &at.netns) {
+    vec![format!("{} </dev/null >/dev/null 2>&1 &", as_service(at, service, &argv))]
+}
+
+/// A command in the place of a service: its namespace, its files, its environment.
+fn as_service(at: &At, service: &Service, argv: &[String]) -> String {
+    let env: Vec<String> = service.env.iter().map(|(k, v)| shell_quote(&format!("{k}={v}"))).collect();
+    let env = if env.is_empty() { String::new() } else { format!("env {} ", env.join(" ")) };
+    let view = match (&service.program, &at.netns) {
         (Program::Run(_), Some(netns)) => own_view(netns, &service.files),
         (Program::Run(_), None) | (Program::Responder { .. }, _) => String::new(),
     };
-    vec![format!("{}{own_run}{env}{} </dev/null >/dev/null 2>&1 &", inside(at), words.join(" "))]
+    let words: Vec<String> = argv.iter().map(|w| shell_quote(w)).collect();
+    format!("{}{view}{env}{}", inside(at), words.join(" "))
+}
+
+fn reload(at: &At, service: &Service) -> Vec<String> {
+    let test = (!service.test.is_empty()).then(|| as_service(at, service, &service.test));
+    let reload = match &service.reload {
+        Some(Reload::Run(argv)) => Some(as_service(at, service, argv)),
+        Some(Reload::Signal(name)) => Some(signal(at, service, name)),
+        None => None,
+    };
+    test.into_iter().chain(reload).collect()
+}
+
+/// The first process of that command line in the namespace is the service; netlab itself knows it by its number.
+fn signal(at: &At, service: &Service, name: &str) -> String {
+    let words = match &service.program {
+        Program::Responder { proto, listen, port } => {
+            format!("responder {} {} {}", proto.word(), std::net::SocketAddr::new(*listen, *port), at.node)
+        }
+        Program::Run(argv) => argv.join(" "),
+    };
+    let pids = at.netns.as_ref().map_or("pgrep .".to_string(), |ns| format!("ip netns pids {}", shell_quote(ns)));
+    let is_it = format!("tr '\\0' ' ' </proc/$pid/cmdline | grep -qF -- {}", shell_quote(&words));
+    format!("for pid in $({pids} | sort -n); do if {is_it}; then kill -{name} $pid; break; fi; done")
 }
 
 /// What shows a program its node's own /run, and the files that `ip netns exec` does not show.

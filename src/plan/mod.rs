@@ -4,6 +4,7 @@
 //! reads it: [`explain`] prints it, the journal keeps it, the executor carries it out, [`expect`] says what must then be
 //! there, [`batches`] which steps go together, [`pending`] which steps are not (or no longer) in effect.
 
+mod action;
 mod batch;
 mod build;
 mod expect;
@@ -14,12 +15,13 @@ mod undo;
 
 use serde::{Deserialize, Serialize};
 
+pub use action::action;
 pub use batch::{Batch, Way, batches, cut, lanes};
 pub use build::{Lacking, Mode, build, build_for};
 pub use expect::expect;
 pub use explain::{command, explain, script};
 pub use op::{At, ETC, NODES, Op, Phase, VethEnd, kept};
-pub use pending::{other_ends, pending};
+pub use pending::{other_ends, pending, stopped};
 pub use undo::{Before, Done, Identity, Outcome, Process, Undo, undo};
 
 use crate::link::{By, NewLink};

@@ -7,7 +7,7 @@ use crate::ip::iptables::Line;
 use crate::ip::{Address, Family, Fdb, IpSet, Neighbor, Route, Rule};
 use crate::link::{By, Endpoint, NewLink, veth};
 use crate::name::{IfName, NodeName};
-use crate::topology::Service;
+use crate::topology::{Service, SetEdit};
 
 /// Where an operation happens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,6 +85,16 @@ pub enum Op {
     WriteFile { at: At, path: String, content: String },
     /// Start a program and wait until it is ready.
     StartService { at: At, name: String, service: Box<Service> },
+    /// Take a route away; for actions, as what follows.
+    DelRoute { at: At, route: Route },
+    /// Take a policy rule away.
+    DelRule { at: At, rule: Rule },
+    /// Change members of a set.
+    EditSet { at: At, edit: SetEdit },
+    /// Make a program read its files anew.
+    ReloadService { at: At, name: String, service: Box<Service> },
+    /// End a program.
+    StopService { at: At, name: String, service: Box<Service> },
 }
 
 /// The phases of a plan, in their order.
@@ -142,7 +152,12 @@ impl Op {
             | Op::LoadRules { at, .. }
             | Op::AddRun { at, .. }
             | Op::WriteFile { at, .. }
-            | Op::StartService { at, .. } => at,
+            | Op::StartService { at, .. }
+            | Op::DelRoute { at, .. }
+            | Op::DelRule { at, .. }
+            | Op::EditSet { at, .. }
+            | Op::ReloadService { at, .. }
+            | Op::StopService { at, .. } => at,
             Op::AddVeth { ends } => &ends[0].at,
         }
     }
@@ -158,9 +173,18 @@ impl Op {
             | Op::SetMaster { .. }
             | Op::SetMtu { .. } => Phase::Links,
             Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
-            Op::AddRoute { .. } | Op::AddRule { .. } | Op::AddNeighbor { .. } | Op::AddFdb { .. } => Phase::Routing,
-            Op::LoadSets { .. } | Op::LoadRules { .. } => Phase::Firewall,
-            Op::AddRun { .. } | Op::WriteFile { .. } | Op::StartService { .. } => Phase::Services,
+            Op::AddRoute { .. }
+            | Op::AddRule { .. }
+            | Op::AddNeighbor { .. }
+            | Op::AddFdb { .. }
+            | Op::DelRoute { .. }
+            | Op::DelRule { .. } => Phase::Routing,
+            Op::LoadSets { .. } | Op::EditSet { .. } | Op::LoadRules { .. } => Phase::Firewall,
+            Op::AddRun { .. }
+            | Op::WriteFile { .. }
+            | Op::StartService { .. }
+            | Op::ReloadService { .. }
+            | Op::StopService { .. } => Phase::Services,
         }
     }
 
@@ -204,6 +228,11 @@ impl Op {
             Op::AddRun { at, .. } => format!("make a /run for {}", on(at)),
             Op::WriteFile { at, path, .. } => format!("write {path} for {}", on(at)),
             Op::StartService { at, name, .. } => format!("start service `{name}` on {}", on(at)),
+            Op::DelRoute { at, route } => format!("delete route `{route}` of {}", on(at)),
+            Op::DelRule { at, rule } => format!("delete rule `{rule}` of {}", on(at)),
+            Op::EditSet { at, edit } => format!("change ipset `{}` of {}", edit.set, on(at)),
+            Op::ReloadService { at, name, .. } => format!("reload service `{name}` on {}", on(at)),
+            Op::StopService { at, name, .. } => format!("stop service `{name}` on {}", on(at)),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Which steps of a plan are not in effect: what `repair` has to do again.
 
+use std::collections::BTreeSet;
+
 use super::{At, Op, Plan};
 use crate::ip::Family;
 use crate::link::endpoint;
@@ -20,6 +22,10 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
         return false;
     };
     let want = expected.nodes.get(at.node.as_str());
+    // A later step (of an action) may have taken away what an earlier one made, and the other way round.
+    let wanted = |text: &str, of: fn(&NodeState) -> &BTreeSet<String>| want.is_none_or(|w| of(w).contains(text));
+    let there = |text: &str, of: fn(&NodeState) -> &BTreeSet<String>| !wanted(text, of) || of(node).contains(text);
+    let gone = |text: &str, of: fn(&NodeState) -> &BTreeSet<String>| wanted(text, of) || !of(node).contains(text);
     match op {
         Op::AddNetns { .. } => true,
         // An empty folder: whatever needs it again, starting a program makes it.
@@ -53,16 +59,34 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
         Op::SetMtu { dev, mtu, .. } => on(node, dev, |l| l.mtu == Some(*mtu)),
         Op::AddAddress { dev, address, .. } => on(node, dev, |l| l.addresses.contains(&address.to_string())),
         Op::SetUp { dev, .. } => on(node, dev, |l| l.up),
-        Op::AddRoute { route, .. } => node.routes.contains(&route.clone().canonical().to_string()),
-        Op::AddRule { rule, .. } => node.rules.contains(&rule.to_string()),
+        Op::AddRoute { route, .. } => there(&route.clone().canonical().to_string(), |n| &n.routes),
+        Op::AddRule { rule, .. } => there(&rule.to_string(), |n| &n.rules),
         Op::AddNeighbor { neighbor, .. } => node.neighbors.contains(&neighbor.to_string()),
         Op::AddFdb { fdb, .. } => node.fdb.contains(&fdb.to_string()),
         Op::LoadSets { sets, .. } => sets.iter().all(|set| {
-            let found = node.ipsets.get(set.name.as_str());
-            found.is_some_and(|s| s.kind == set.words() && s.members.is_superset(&set.members))
+            let name = set.name.as_str();
+            let wanted = want.and_then(|w| w.ipsets.get(name)).map_or(&set.members, |s| &s.members);
+            let found = node.ipsets.get(name);
+            found.is_some_and(|s| s.kind == set.words() && s.members.is_superset(wanted))
+        }),
+        Op::EditSet { edit, .. } => want.and_then(|w| w.ipsets.get(edit.set.as_str())).is_none_or(|wanted| {
+            let found = node.ipsets.get(edit.set.as_str());
+            let right = |member| found.map(|f| f.members.contains(member)) == Some(wanted.members.contains(member));
+            edit.add.iter().chain(&edit.del).all(right)
         }),
         Op::LoadRules { family, .. } => firewall(want, node, *family),
-        Op::StartService { name, .. } => node.services.get(name) == Some(&true),
+        Op::StartService { name, .. } => {
+            let wanted = want.and_then(|w| w.services.get(name)).unwrap_or(&true);
+            !wanted || node.services.get(name) == Some(&true)
+        }
+        Op::StopService { name, .. } => {
+            let wanted = want.and_then(|w| w.services.get(name)).unwrap_or(&false);
+            *wanted || node.services.get(name) != Some(&true)
+        }
+        Op::DelRoute { route, .. } => gone(&route.clone().canonical().to_string(), |n| &n.routes),
+        Op::DelRule { rule, .. } => gone(&rule.to_string(), |n| &n.rules),
+        // Leaves no trace: whoever changed the files knows whether it is needed.
+        Op::ReloadService { .. } => true,
     }
 }
 
@@ -76,6 +100,16 @@ fn firewall(want: Option<&NodeState>, have: &NodeState, family: Family) -> bool 
 
 fn on(node: &NodeState, dev: &IfName, right: impl FnOnce(&LinkState) -> bool) -> bool {
     node.links.get(dev.as_str()).is_some_and(right)
+}
+
+/// Whether a service is stopped once all steps are done.
+pub fn stopped(plan: &Plan, node: &At, service: &str) -> bool {
+    let last = plan.steps.iter().rev().find_map(|step| match &step.op {
+        Op::StartService { at, name, .. } if at == node && name == service => Some(false),
+        Op::StopService { at, name, .. } if at == node && name == service => Some(true),
+        _ => None,
+    });
+    last.unwrap_or(false)
 }
 
 /// The other end of a cable that has lost one: it must go before the cable can be made anew.

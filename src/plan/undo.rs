@@ -208,7 +208,7 @@ fn machine_rules(op: &Op, outcome: &Outcome) -> Option<Undo> {
     }
     let mut lines = lines.clone();
     // Rules go before the chains that they stand in, and a policy is not ours to guess.
-    lines.retain(|l| l.verb != Verb::Policy);
+    lines.retain(|l| !matches!(l.verb, Verb::Policy | Verb::Delete));
     lines.sort_by_key(|l| l.verb == Verb::NewChain);
     let chains_before = match outcome.before() {
         Some(Before::Firewall { chains }) => Some(chains.clone()),
@@ -250,7 +250,12 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         | Op::LoadRules { .. }
         | Op::AddRun { .. }
         | Op::WriteFile { .. }
-        | Op::StartService { .. } => None,
+        | Op::StartService { .. }
+        | Op::DelRoute { .. }
+        | Op::DelRule { .. }
+        | Op::EditSet { .. }
+        | Op::ReloadService { .. }
+        | Op::StopService { .. } => None,
     }
 }
 
@@ -294,6 +299,11 @@ fn macs(op: &Op) -> Vec<Mac> {
         | Op::LoadRules { .. }
         | Op::AddRun { .. }
         | Op::WriteFile { .. }
-        | Op::StartService { .. } => Vec::new(),
+        | Op::StartService { .. }
+        | Op::DelRoute { .. }
+        | Op::DelRule { .. }
+        | Op::EditSet { .. }
+        | Op::ReloadService { .. }
+        | Op::StopService { .. } => Vec::new(),
     }
 }

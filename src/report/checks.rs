@@ -1,5 +1,7 @@
 //! What checks came to, in four forms.
 
+use std::collections::BTreeMap;
+
 use anstyle::{AnsiColor, Style};
 
 use super::escape::printable;
@@ -91,9 +93,29 @@ fn text(outcomes: &Outcomes) -> String {
     } else {
         format!("{bad}{failed} of {all} {} failed{bad:#}", plural(all, "check"))
     };
-    let words = if all == 0 { "this lab has no checks".to_string() } else { words };
+    let words = match (all, outcomes.waiting.is_empty()) {
+        (0, true) => "this lab has no checks".to_string(),
+        (0, false) => "no check applies now".to_string(),
+        _ => words,
+    };
     out.push_str(&format!("\n{}: {words} ({:.2} s)\n", outcomes.lab, outcomes.seconds));
+    out.push_str(&waiting(outcomes));
     out
+}
+
+/// How many checks wait for which action.
+fn waiting(outcomes: &Outcomes) -> String {
+    let mut for_what: BTreeMap<String, usize> = BTreeMap::new();
+    for check in &outcomes.waiting {
+        let after = check.after.first().map(|name| format!("netlab act {} {name}", outcomes.lab));
+        let before = || check.before.first().map(|name| format!("netlab act {} {name} --undo", outcomes.lab));
+        *for_what.entry(after.or_else(before).unwrap_or_default()).or_default() += 1;
+    }
+    let line = |(command, n): (String, usize)| {
+        let wait = if n == 1 { "1 more check waits".to_string() } else { format!("{n} more checks wait") };
+        format!("{wait} for `{command}`\n")
+    };
+    for_what.into_iter().map(line).collect()
 }
 
 fn tap(outcomes: &Outcomes) -> String {
@@ -207,7 +229,13 @@ mod tests {
             tries: 1,
             at: "x.yaml:3".into(),
         };
-        Outcomes { lab: "x".into(), checks: vec![check(true), check(false)], drift: vec![], seconds: 0.1 }
+        Outcomes {
+            lab: "x".into(),
+            checks: vec![check(true), check(false)],
+            waiting: vec![],
+            drift: vec![],
+            seconds: 0.1,
+        }
     }
 
     #[test]

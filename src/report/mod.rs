@@ -3,6 +3,7 @@
 //! Every command's answer is plain data; here it is drawn. Standard output takes the answer, standard error the talk.
 //! Nothing here decides anything.
 
+pub mod act;
 pub mod checks;
 pub mod diagnostic;
 mod escape;

@@ -64,6 +64,7 @@ pub fn status(list: &[Status]) -> String {
     for status in list {
         let condition = match status.condition {
             Condition::Up => "up, as it should be".to_string(),
+            Condition::Drifted if status.drift.is_empty() => "up, in the middle of an action".to_string(),
             Condition::Drifted => {
                 format!(
                     "up, {} {} from the plan",
@@ -91,6 +92,15 @@ pub fn status(list: &[Status]) -> String {
             let one = |l: &InUserSpace| format!("{} of {} ({})", l.link, l.node, l.kind);
             let links: Vec<String> = status.in_user_space.iter().map(one).collect();
             out.push_str(&format!("  in user space: {}\n", links.join(", ")));
+        }
+        if !status.actions.is_empty() {
+            out.push_str(&format!("  actions: {}\n", status.actions.join(", ")));
+        }
+        if let Some(action) = &status.interrupted {
+            let lab = &status.lab;
+            out.push_str(&format!(
+                "  action {action} was interrupted: `netlab act {lab} {action} --undo` takes it back\n"
+            ));
         }
         for drift in &status.drift {
             out.push_str(&format!("  {}: {}\n", drift.drift.node, printable(&drift.words)));

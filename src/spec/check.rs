@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 
-use super::Text;
+use super::{Names, Text};
 use crate::span::{Sp, Span};
 
 /// An entry that may have been written.
@@ -21,6 +21,12 @@ impl<T> Entry for Option<Sp<T>> {
 impl Entry for Vec<Text> {
     fn place(&self) -> Option<Span> {
         self.first().map(|text| text.span)
+    }
+}
+
+impl Entry for Names {
+    fn place(&self) -> Option<Span> {
+        self.0.place()
     }
 }
 
@@ -68,6 +74,10 @@ entries! {
         pub expect: Option<Sp<Expect>>,
         /// How long it may take until it holds: `5s`.
         pub within: Option<Text>,
+        /// Actions that must be done for it to hold: without them it waits.
+        pub after: Names,
+        /// Actions that must not be done for it to hold.
+        pub before: Names,
         /// What to look at when it fails.
         pub hint: Option<Text>,
 

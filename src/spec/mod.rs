@@ -3,6 +3,7 @@
 //! No defaults and no meaning here: `topology::resolve` gives both. [`load`] is where to start; the doc comments of
 //! the types are what `netlab schema` shows in an editor.
 
+mod action;
 mod check;
 mod de;
 mod riddles;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use crate::error::{Error, Problems};
 use crate::span::{Source, Sp, Span};
 
+pub use action::{Action, Edit, Names};
 pub use check::{Check, During, Expect, Properties};
 pub use service::{Content, Ready, Reload, Service};
 
@@ -42,6 +44,8 @@ pub struct Lab {
     pub nodes: IndexMap<Text, Node>,
     /// Virtual cables (veth pairs) between nodes.
     pub links: Vec<Sp<Link>>,
+    /// Named changes that `netlab act` makes while the lab is up, in the order in which they can be done.
+    pub actions: IndexMap<Text, Action>,
     /// What must work, and what must not.
     pub checks: Vec<Sp<Check>>,
     /// What could not be read.
@@ -264,11 +268,11 @@ impl Lab {
     /// The files beside the lab file that it names.
     pub fn files_beside(&self) -> impl Iterator<Item = &Text> {
         let of_services = self.nodes.values().flat_map(|n| n.services.values()).flat_map(|s| s.files.values());
-        self.nodes.values().flat_map(|n| n.files.values()).chain(of_services).filter_map(|content| {
-            match &content.value {
-                Content::From(path) => Some(path),
-                Content::Inline(_) => None,
-            }
+        let of_actions = self.actions.values().flat_map(|a| a.nodes.values()).flat_map(|e| e.files.values());
+        let of_nodes = self.nodes.values().flat_map(|n| n.files.values());
+        of_nodes.chain(of_services).chain(of_actions).filter_map(|content| match &content.value {
+            Content::From(path) => Some(path),
+            Content::Inline(_) => None,
         })
     }
 }

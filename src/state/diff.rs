@@ -181,8 +181,12 @@ impl Differences<'_> {
                 Some(actual) => self.value(Item::File(path.clone()), content, actual),
             }
         }
-        for (name, _) in want.services.iter().filter(|(name, _)| have.services.get(*name) != Some(&true)) {
-            self.push(Item::Service(name.clone()), Change::Missing);
+        for (name, runs) in &want.services {
+            match (runs, have.services.get(name).unwrap_or(&false)) {
+                (true, false) => self.push(Item::Service(name.clone()), Change::Missing),
+                (false, true) => self.value(Item::Service(name.clone()), "stopped", "running"),
+                (true, true) | (false, false) => {}
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
-use super::{Node, Topology, names};
+use super::{Node, Topology, actions, names};
 use crate::check::sees::{Sees, Traffic};
 use crate::check::{self, Check, CheckKind, Kind};
 use crate::error::{Problems, did_you_mean};
@@ -48,7 +48,9 @@ fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &m
     let made = || format!("{node}: {}", kind.by_hand());
     let name = written.name.as_ref().map_or_else(made, |n| n.value.trim().to_string());
     let hint = written.hint.as_ref().map(|h| h.value.trim().to_string());
-    Some(Check { name, node, kind, within, hint, span: check::place(written) })
+    let (after, before) =
+        (actions::named(&written.after, lab, problems), actions::named(&written.before, lab, problems));
+    Some(Check { name, node, kind, within, after, before, hint, span: check::place(written) })
 }
 
 fn traffic(
@@ -83,7 +85,7 @@ fn traffic(
         spec::During::Check(inner) => {
             let inner = Sp::new((**inner).clone(), during.span);
             for (word, span) in inner.written() {
-                if matches!(word.as_str(), "name" | "within" | "hint" | "sees" | "during") {
+                if matches!(word.as_str(), "name" | "within" | "hint" | "after" | "before" | "sees" | "during") {
                     problems
                         .error(span, format!("`{word}` means nothing inside `during`"))
                         .help("say only what is sent, as in `{from: red, ping: 10.0.0.2}`");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::interfaces::{place_in, word};
 use super::{Node, ipsets};
 use crate::error::{Problems, did_you_mean};
-use crate::ip::iptables::Line;
+use crate::ip::iptables::{Line, Verb};
 use crate::ip::{Family, parse_ip, parse_net, parse_port, parse_socket};
 use crate::name::IfName;
 use crate::span::{Sp, Span};
@@ -18,13 +18,23 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, holes: &Holes, prob
             if family == Family::V4 { v4.push(line) } else { v6.push(line) }
         }
     }
-    v4.extend(lines(written, Family::V4, node, problems));
-    v6.extend(lines(written, Family::V6, node, problems));
+    v4.extend(lines(&written.iptables, Family::V4, written, node, problems));
+    v6.extend(lines(&written.ip6tables, Family::V6, written, node, problems));
+    for line in v4.iter().chain(&v6).filter(|l| l.verb == Verb::Delete) {
+        problems
+            .error(line.span, "a node has lines, it deletes none: they are loaded into empty tables")
+            .help("leave out the line that is meant; `-D` is for `actions`");
+    }
     (node.iptables, node.ip6tables) = (v4, v6);
 }
 
-fn lines(written: &spec::Node, family: Family, node: &Node, problems: &mut Problems) -> Vec<Sp<Line>> {
-    let texts = if family == Family::V4 { &written.iptables } else { &written.ip6tables };
+pub(super) fn lines(
+    texts: &[Text],
+    family: Family,
+    written: &spec::Node,
+    node: &Node,
+    problems: &mut Problems,
+) -> Vec<Sp<Line>> {
     let lines: Vec<Sp<Line>> = texts.iter().filter_map(|text| word(text, text.parse::<Line>(), problems)).collect();
     for line in &lines {
         ipsets::named(line, family, written, node, problems);

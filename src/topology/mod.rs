@@ -3,6 +3,7 @@
 //! [`resolve`] is the only maker, so an invalid topology cannot be held. It reports all problems at once and never asks
 //! the machine anything: the same file means the same everywhere.
 
+mod actions;
 mod checks;
 mod devices;
 mod files;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use resolve::{load, resolve};
 
 use crate::check::Check;
+use crate::ip::ipset;
 use crate::ip::{Address, Fdb, IpSet, Mac, Neighbor, Route, Rule, iptables};
 use crate::link::Kind;
 use crate::name::{IfName, LabName, NodeName};
@@ -48,8 +50,61 @@ pub struct Topology {
     pub nodes: IndexMap<NodeName, Node>,
     /// The cables.
     pub links: Vec<Link>,
+    /// What can be changed while it is up, in the order of the file.
+    pub actions: IndexMap<String, Action>,
     /// The checks, in the order of the file.
     pub checks: Vec<Check>,
+}
+
+/// A change of a lab that is up.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// One line about it.
+    pub title: String,
+    /// Actions that come first.
+    pub after: Vec<String>,
+    /// What changes, by node.
+    pub nodes: IndexMap<NodeName, Edit>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// What an action changes of a node.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// New content, by path.
+    pub files: Vec<(String, Sp<String>)>,
+    /// New values.
+    pub sysctls: Vec<Sp<Sysctl>>,
+    /// Routes that come.
+    pub add_routes: Vec<Sp<Route>>,
+    /// Routes that go.
+    pub del_routes: Vec<Sp<Route>>,
+    /// Policy rules that come.
+    pub add_rules: Vec<Sp<Rule>>,
+    /// Policy rules that go.
+    pub del_rules: Vec<Sp<Rule>>,
+    /// Members of sets that come and go.
+    pub sets: Vec<Sp<SetEdit>>,
+    /// IPv4 firewall lines; `-D` takes one away.
+    pub iptables: Vec<Sp<iptables::Line>>,
+    /// IPv6 firewall lines.
+    pub ip6tables: Vec<Sp<iptables::Line>>,
+    /// Programs that end.
+    pub stop: Vec<Sp<String>>,
+}
+
+/// What an action changes of an ipset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetEdit {
+    /// The set.
+    pub set: ipset::Name,
+    /// Members that come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<String>,
+    /// Members that go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub del: Vec<String>,
 }
 
 /// A node.
@@ -239,6 +294,21 @@ impl Responder {
 }
 
 impl Topology {
+    /// An action and those that come before it, in their order.
+    pub fn chain(&self, action: &str) -> Vec<String> {
+        let mut wanted: Vec<&str> = vec![action];
+        let mut next = 0;
+        while let Some(action) = wanted.get(next).and_then(|name| self.actions.get(*name)) {
+            for name in &action.after {
+                if !wanted.contains(&name.as_str()) {
+                    wanted.push(name);
+                }
+            }
+            next += 1;
+        }
+        self.actions.keys().filter(|name| wanted.contains(&name.as_str())).cloned().collect()
+    }
+
     /// The node that has an address, with the interface.
     pub fn owner(&self, ip: IpAddr) -> Option<(&NodeName, &IfName)> {
         self.nodes.iter().find_map(|(name, node)| {

@@ -1,6 +1,8 @@
 //! From what was written to what it means, with every problem on the way.
 
-use super::{Topology, checks, firewall, interfaces, ipsets, links, lint, names, nodes, routing, services, sysctls};
+use super::{
+    Topology, actions, checks, firewall, interfaces, ipsets, links, lint, names, nodes, routing, services, sysctls,
+};
 use crate::error::{Problems, Result};
 use crate::span::Source;
 use crate::spec;
@@ -45,6 +47,7 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
         services::resolve(written, node, &lab.holes, problems);
     }
     nodes::ipv6(lab, &mut list, problems);
+    let actions = actions::resolve(lab, &list, problems);
     let checks = checks::resolve(lab, &list, problems);
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.trim().to_string()).unwrap_or_default();
     let topology = Topology {
@@ -54,6 +57,7 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
         source,
         nodes: list,
         links: cables,
+        actions,
         checks,
     };
     lint::look(&topology, problems);

@@ -59,7 +59,7 @@ fn device(node_name: &str, dev: &IfName, span: Span, node: &Node, problems: &mut
     false
 }
 
-fn resolve_route(
+pub(super) fn resolve_route(
     name: &str,
     written: &Sp<Route>,
     all: &[Sp<Route>],

@@ -57,7 +57,7 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, problems: &mut Prob
     node.sysctls = list;
 }
 
-fn one(key: &Sp<String>, value: &Sp<String>, node: &Node, problems: &mut Problems) -> Option<Sysctl> {
+pub(super) fn one(key: &Sp<String>, value: &Sp<String>, node: &Node, problems: &mut Problems) -> Option<Sysctl> {
     if !key.starts_with("net.") && !key.starts_with("net/") {
         problems.error(key.span, format!("`{key}`: only net.* keys belong to a namespace")).help(outside(key));
         return None;

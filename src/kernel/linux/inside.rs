@@ -93,6 +93,8 @@ impl Inside {
                 (Message::NewAddress(messages::address(address, self.index(dev)?)), NEW)
             }
             Op::AddRoute { route, .. } => (Message::NewRoute(self.route(route)?), NEW),
+            Op::DelRoute { route, .. } => (Message::DelRoute(self.route(route)?), 0),
+            Op::DelRule { rule, .. } => (Message::DelRule(messages::rule(rule)), 0),
             Op::AddRule { rule, .. } => (Message::NewRule(messages::rule(rule)), NEW),
             Op::AddNeighbor { neighbor, .. } => {
                 (Message::NewNeighbour(messages::neighbor(neighbor, self.index(&neighbor.dev)?)), NEW)

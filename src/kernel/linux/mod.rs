@@ -9,7 +9,7 @@ use std::process::Child;
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::diver::Diver;
-use super::{Halt, Kernel, Refusal, firewall, ipset, netns, sysctl};
+use super::{Halt, Kernel, Refusal, firewall, ipset, netns, process, sysctl};
 use crate::ip::{Family, iptables};
 use crate::link::{By, veth};
 use crate::name::IfName;
@@ -65,7 +65,11 @@ impl Linux {
         for (step, outcome) in plan.steps.iter().zip(outcomes) {
             match (&step.op, outcome.done()) {
                 (Op::StartService { at, name, .. }, Some(Done::Started(process))) => {
-                    kernel.services.insert((at.node.to_string(), name.clone()), *process);
+                    let key = (at.node.to_string(), name.clone());
+                    // A step that was done again (by a repair, or after an action) may stand before an older one.
+                    if !kernel.services.get(&key).is_some_and(|known| process::alive(*known)) {
+                        kernel.services.insert(key, *process);
+                    }
                 }
                 (Op::AddNetns { at: At { netns: Some(netns), .. } }, Some(Done::Netns(identity))) => {
                     kernel.identities.insert(netns.clone(), *identity);
@@ -229,6 +233,12 @@ impl Kernel for Linux {
             Op::AddRun { at, folders } => files::add_run(at, folders)?,
             Op::WriteFile { at, path, content } => files::write(at, path, content)?,
             Op::StartService { at, name, service } => return self.start(plan, at, name, service),
+            Op::EditSet { at, edit } => {
+                let edit = edit.clone();
+                self.within(&at.netns, move || ipset::edit(&edit))??;
+            }
+            Op::ReloadService { at, name, service } => self.reload(plan, at, name, service)?,
+            Op::StopService { at, name, .. } => self.end_service(at, name)?,
             op => {
                 let inside = self.inside(&op.at().netns)?;
                 let request = inside.request(op)?;

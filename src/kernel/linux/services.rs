@@ -10,8 +10,8 @@ use std::time::Instant;
 use super::Linux;
 use crate::kernel::process::Session;
 use crate::kernel::{Refusal, process, responder};
-use crate::plan::{At, Done, Op, Plan, Process};
-use crate::topology::{Program, Ready, Service};
+use crate::plan::{At, Done, Op, Plan, Process, stopped};
+use crate::topology::{Program, Ready, Reload, Service};
 
 impl Linux {
     pub(super) fn start(&mut self, plan: &Plan, at: &At, name: &str, service: &Service) -> Result<Done, Refusal> {
@@ -92,6 +92,7 @@ impl Linux {
     pub fn settle(&mut self, plan: &Plan) -> Result<(), (usize, Refusal)> {
         for (i, step) in plan.steps.iter().enumerate() {
             let ready = match &step.op {
+                Op::StartService { at, name, .. } if stopped(plan, at, name) => continue,
                 Op::StartService { at, name, service } => self.wait_ready(plan, at, name, service),
                 Op::StartEndpoint { at, dev, .. } => self.wait_endpoint(at, dev),
                 _ => continue,
@@ -138,6 +139,23 @@ impl Linux {
                 return Err(Refusal::new(format!("{what} after {} s", service.ready_within.as_secs_f32())));
             }
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Makes a program read its files anew, once they are found to be right.
+    pub(super) fn reload(&mut self, plan: &Plan, at: &At, name: &str, service: &Service) -> Result<(), Refusal> {
+        let known = self.services.get(&(at.node.to_string(), name.to_string())).copied();
+        let Some(process) = known.filter(|p| process::alive(*p)) else {
+            return Err(Refusal::new(format!("service `{name}` does not run")));
+        };
+        self.test(plan, at, service)?;
+        match &service.reload {
+            Some(Reload::Signal(signal)) => process::signal(process, signal),
+            Some(Reload::Run(argv)) => match self.ask(plan, at, service, argv)? {
+                (true, _) => Ok(()),
+                (false, said) => Err(Refusal::new(format!("`{}` says:\n{said}", argv.join(" ")))),
+            },
+            None => Ok(()),
         }
     }
 
