@@ -139,8 +139,8 @@ fn refused(name: &str, content: &[u8], words: &str) {
     assert_eq!(output.status.code(), Some(2), "{name}: {text}");
     assert!(text.contains(words), "{name}: {text}");
     assert!(text.len() < 20_000, "{name}: {} bytes of messages", text.len());
-    // A debug build is some ten times slower than what people run.
-    let limit = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+    // A debug build is some ten times slower than what people run, and shares its processors with other tests.
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 40 } else { 1 });
     assert!(took < limit, "{name}: took {took:?}");
 }
 
