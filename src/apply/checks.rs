@@ -344,12 +344,12 @@ async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<
     let read = async {
         let first = async {
             if let Some(out) = out {
-                let _ = out.take(LONGEST_OUTPUT).read_to_end(&mut stdout).await;
+                keep(out, &mut stdout).await;
             }
         };
         let second = async {
             if let Some(err) = err {
-                let _ = err.take(LONGEST_OUTPUT).read_to_end(&mut stderr).await;
+                keep(err, &mut stderr).await;
             }
         };
         tokio::join!(first, second);
@@ -361,6 +361,12 @@ async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ok(Output { code, stdout: text(&stdout), stderr: text(&stderr) })
+}
+
+/// Keeps the beginning of what a program prints, and lets it print the rest: a closed pipe would end it.
+async fn keep(mut from: impl tokio::io::AsyncRead + Unpin, kept: &mut Vec<u8>) {
+    let _ = (&mut from).take(LONGEST_OUTPUT).read_to_end(kept).await;
+    let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
 }
 
 /// Runs blocking socket work inside the node, away from the runtime.

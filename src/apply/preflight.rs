@@ -2,7 +2,7 @@
 //!
 //! Only what the lab uses is looked at: a lab without firewall lines needs no iptables. All findings come at once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ipnet::IpNet;
 
@@ -40,6 +40,7 @@ pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> 
     ipv6(topology)?;
     users(topology)?;
     kinds(topology, plan)?;
+    qdiscs(topology, plan)?;
     names(plan)?;
     if plan.machine().is_some() {
         on_host(topology, plan, kernel)?;
@@ -179,6 +180,27 @@ fn kinds(topology: &Topology, plan: &Plan) -> Result<()> {
         .place(&topology.source, span, "needed here")
         .note("nothing was changed")
         .help(help))
+}
+
+/// Whether the kernel has the qdiscs that the plan asks it for.
+fn qdiscs(topology: &Topology, plan: &Plan) -> Result<()> {
+    let wanted = || {
+        plan.steps.iter().filter_map(|step| match &step.op {
+            Op::SetQdisc { qdisc, .. } => Some((qdisc, step.from)),
+            _ => None,
+        })
+    };
+    let words: BTreeSet<&'static str> = wanted().map(|(qdisc, _)| qdisc.word()).collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    let lacking = crate::kernel::lacking_qdiscs(words.into_iter().collect());
+    let lacking = lacking.map_err(|r| Error::machine(r.to_string()))?;
+    let Some((first, span)) = wanted().find(|(qdisc, _)| lacking.contains(&qdisc.word())) else { return Ok(()) };
+    Err(Error::machine(format!("this kernel has no {}", lacking.join(" and no ")))
+        .place(&topology.source, span, "needed here")
+        .note("nothing was changed")
+        .help(format!("load the module (`modprobe {}`), or use a machine whose kernel has it", first.module())))
 }
 
 /// Names that netlab is about to take.

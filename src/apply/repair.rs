@@ -252,7 +252,7 @@ fn undo_by_hand(kernel: &mut Linux, plan: &Plan, drift: &Drift) -> Result<(), Re
             "address" => kernel.reset_link(at, dev, expected.parse().ok(), None),
             "mtu" => kernel.reset_link(at, dev, None, expected.parse().ok()),
             "state" if expected == "down" => kernel.remove_extra(at, &drift.item),
-            "master" if expected == "none" => kernel.remove_extra(at, &drift.item),
+            "master" | "qdisc" if expected == "none" => kernel.remove_extra(at, &drift.item),
             _ => Ok(()),
         },
         _ => Ok(()),

@@ -5,6 +5,7 @@
 //! and the kind judges what was [`Seen`]. A new kind is a new file that implements [`CheckKind`], a line in the list
 //! below, and its word in `spec::Check`.
 
+mod bound;
 mod curl;
 mod dns;
 pub mod filter;

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::bound::Bound;
 use super::{CheckKind, NO_ROUTE, Output, Probe, SILENCE, Seen, Target, Verdict, ip, shell_words, unexpected};
 use crate::error::Problems;
+use crate::ip::qdisc::parse_time;
 use crate::span::Sp;
 use crate::spec::{self, Expect};
 
@@ -27,7 +29,9 @@ enum Expected {
     Blocked,
     Ttl(u32),
     Mtu(u32),
-    Loss(f64, bool),
+    Loss(Bound),
+    /// Of the fastest packet, in milliseconds: what the line takes, without what waits in queues.
+    Rtt(Bound),
 }
 
 fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> {
@@ -41,7 +45,7 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
             _ => {}
         },
         Expect::Properties(p) => {
-            match [p.ttl.is_some(), p.mtu.is_some(), p.loss.is_some()].iter().filter(|b| **b).count() {
+            match [p.ttl.is_some(), p.mtu.is_some(), p.loss.is_some(), p.rtt.is_some()].iter().filter(|b| **b).count() {
                 0 => {}
                 1 => return property(p, problems),
                 _ => {
@@ -52,7 +56,7 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
         }
         Expect::List(_) => {}
     }
-    let help = "expect `ok`, `blocked`, `{ttl: 62}`, `{mtu: 1480}` or `{loss: \"<50%\"}`";
+    let help = "expect `ok`, `blocked`, `{ttl: 62}`, `{mtu: 1480}`, `{loss: \"<50%\"}` or `{rtt: \">40ms\"}`";
     unexpected(expect, &["ok", "blocked"], help, problems);
     None
 }
@@ -65,14 +69,25 @@ fn property(p: &spec::Properties, problems: &mut Problems) -> Option<Expected> {
     if let Some(mtu) = &p.mtu {
         return in_range("mtu", mtu, 68..=65_535, problems).then_some(Expected::Mtu(mtu.value));
     }
+    if let Some(rtt) = &p.rtt {
+        let millis = |text: &str| parse_time(text).ok().map(|ns| ns as f64 / 1e6);
+        let bound = Bound::parse(rtt, millis).filter(|_| rtt.contains(['<', '>']) || rtt.contains(".."));
+        if bound.is_none() {
+            problems
+                .error(rtt.span, format!("`{rtt}` is not a bound of a time"))
+                .help("as in `\">40ms\"`, `\"<20ms\"` or `40ms..60ms`");
+        }
+        return bound.map(Expected::Rtt);
+    }
     let loss = p.loss.as_ref()?;
-    let below = loss.strip_prefix('<');
-    let number = below.unwrap_or(loss).trim().strip_suffix('%').and_then(|n| n.parse::<f64>().ok());
-    let Some(number) = number.filter(|n| (0.0..=100.0).contains(n)) else {
-        problems.error(loss.span, format!("`{loss}` is not a share of packets")).help("as in `0%` or `\"<50%\"`");
-        return None;
-    };
-    Some(Expected::Loss(number, below.is_some()))
+    let percent = |text: &str| text.strip_suffix('%')?.parse::<f64>().ok().filter(|n| (0.0..=100.0).contains(n));
+    let bound = Bound::parse(loss, percent);
+    if bound.is_none() {
+        problems
+            .error(loss.span, format!("`{loss}` is not a share of packets"))
+            .help("as in `0%`, `\"<50%\"` or `5%..40%`");
+    }
+    bound.map(Expected::Loss)
 }
 
 fn in_range(what: &str, value: &Sp<u32>, range: RangeInclusive<u32>, problems: &mut Problems) -> bool {
@@ -89,7 +104,7 @@ fn in_range(what: &str, value: &Sp<u32>, range: RangeInclusive<u32>, problems: &
 impl CheckKind for Ping {
     const WORD: &'static str = "ping";
     const OPTIONS: &'static [&'static str] = &["size", "df", "count", "ttl", "source"];
-    const EXPECTS: &'static [&'static str] = &["ttl", "mtu", "loss"];
+    const EXPECTS: &'static [&'static str] = &["ttl", "mtu", "loss", "rtt"];
 
     fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
         let to = ip(written.ping.as_ref()?, problems);
@@ -105,7 +120,8 @@ impl CheckKind for Ping {
         }
         let expect = expected(written, problems);
         let count = match &expect {
-            Some(Expected::Loss(..)) => 20,
+            Some(Expected::Loss(_)) => 20,
+            Some(Expected::Rtt(_)) => 3,
             _ => 1,
         };
         Some(Ping {
@@ -133,13 +149,13 @@ impl CheckKind for Ping {
     }
 
     fn expected(&self) -> String {
-        match self.expect {
+        match &self.expect {
             Expected::Ok => "an answer".into(),
             Expected::Blocked => "no answer".into(),
             Expected::Ttl(ttl) => format!("an answer with ttl={ttl}"),
             Expected::Mtu(mtu) => format!("`Frag needed`, mtu {mtu}"),
-            Expected::Loss(loss, true) => format!("less than {loss}% loss"),
-            Expected::Loss(loss, false) => format!("{loss}% loss"),
+            Expected::Loss(bound) => format!("{bound} loss"),
+            Expected::Rtt(bound) => format!("an answer after {bound}"),
         }
     }
 
@@ -171,10 +187,22 @@ impl CheckKind for Ping {
                 Verdict::of(found == Some(*mtu), summary)
                     .meaning(Some("no router (and not this node) reports that MTU"))
             }
-            Expected::Loss(most, below) => {
+            Expected::Loss(bound) => {
                 let lost = loss(&output.stdout);
-                let holds = lost.is_some_and(|l| if *below { l < *most } else { (l - *most).abs() < 0.5 });
-                Verdict::of(holds, summary).meaning(meaning(&text))
+                let holds = lost.is_some_and(|l| bound.holds(l, 0.0));
+                Verdict::of(holds, counted(&output).unwrap_or(summary)).meaning(match lost {
+                    Some(lost) if lost < 100.0 => Some("the line loses another share of the packets than it should"),
+                    _ => meaning(&text),
+                })
+            }
+            Expected::Rtt(bound) => {
+                let fastest = fastest(&output.stdout);
+                let holds = fastest.is_some_and(|ms| bound.holds(ms, 0.0));
+                let seen = fastest.map(|ms| format!("the fastest of {} answers took {ms} ms", self.count));
+                Verdict::of(holds, seen.unwrap_or(summary)).meaning(match fastest {
+                    Some(_) => Some("the line takes another time than it should: a delay, or a rate, that is not as planned (`tc qdisc`)"),
+                    None => meaning(&text),
+                })
             }
         }
     }
@@ -266,6 +294,16 @@ fn number_after(text: &str, words: &str) -> Option<u32> {
     let rest = &text[text.find(words)? + words.len()..];
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     rest[..end].parse().ok()
+}
+
+/// The line that counts what was lost.
+fn counted(output: &Output) -> Option<String> {
+    output.stdout.lines().find(|l| l.contains("packet loss")).map(|l| l.trim().to_string())
+}
+
+/// Milliseconds of the fastest answer: `rtt min/avg/max/mdev = 0.013/…`.
+fn fastest(text: &str) -> Option<f64> {
+    text.split_once("min/avg/max/mdev = ")?.1.split('/').next()?.parse().ok()
 }
 
 fn loss(text: &str) -> Option<f64> {

@@ -203,6 +203,7 @@ impl Kernel for Fake {
             Op::SetSysctl { .. }
             | Op::SetMaster { .. }
             | Op::SetMtu { .. }
+            | Op::SetQdisc { .. }
             | Op::SetUp { .. }
             | Op::EditSet { .. }
             | Op::ReloadService { .. } => {}

@@ -22,6 +22,7 @@ pub mod netns;
 mod observe;
 mod probe;
 pub mod process;
+mod qdisc;
 pub mod responder;
 mod sysctl;
 mod view;
@@ -31,7 +32,7 @@ use std::fmt;
 pub use linux::Linux;
 pub use netlink::Netlink;
 pub use observe::{MachineView, View};
-pub use probe::lacking;
+pub use probe::{lacking, lacking_qdiscs};
 
 use crate::plan::{Batch, Before, Done, Op, Plan, Undo};
 

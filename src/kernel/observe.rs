@@ -9,11 +9,11 @@ use rtnetlink::packet_route::route::RouteMessage;
 use rtnetlink::packet_route::rule::RuleMessage;
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 
-use super::{Netlink, Refusal, messages};
+use super::{Netlink, Refusal, messages, qdisc};
 use crate::ip::Mac;
 use crate::link;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState};
+use crate::state::{LinkState, NodeState, QDISC};
 
 /// A link, with what the executor and `down` need to know beside its picture.
 pub(super) struct FoundLink {
@@ -86,6 +86,15 @@ pub(super) fn node(netlink: &mut Netlink, wanted: &NodeState) -> Result<NodeStat
         }
     }
     let name = |index: u32| names.get(&index).cloned();
+    if state.links.values().any(|link| link.properties.contains_key(QDISC)) {
+        for message in netlink.dump(Message::GetQueueDiscipline(qdisc::message(None, 0)))? {
+            let Message::NewQueueDiscipline(message) = message else { continue };
+            let Some((index, qdisc)) = qdisc::from_message(&message) else { continue };
+            if let Some(link) = name(index).and_then(|n| state.links.get_mut(n.as_str())) {
+                link.properties.insert(QDISC.into(), qdisc.to_string());
+            }
+        }
+    }
     for message in netlink.dump(Message::GetAddress(AddressMessage::default()))? {
         let Message::NewAddress(message) = message else {
             continue;
@@ -159,7 +168,7 @@ fn bridge_neighbours() -> NeighbourMessage {
 fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
     let loopback = message.header.flags.contains(LinkFlags::Loopback);
     let mut name = String::new();
-    let (mut master, mut carrier) = (None, false);
+    let (mut master, mut carrier, mut qdisc) = (None, false, None);
     let mut link = LinkState { up: message.header.flags.contains(LinkFlags::Up), ..LinkState::default() };
     for attribute in &message.attributes {
         match attribute {
@@ -170,6 +179,8 @@ fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
             LinkAttribute::Address(bytes) if !loopback => {
                 link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(|m| Mac(m).to_string());
             }
+            // Its own words are asked for later, of those that have any.
+            LinkAttribute::Qdisc(word) if ["netem", "tbf"].contains(&word.as_str()) => qdisc = Some(word.clone()),
             LinkAttribute::LinkInfo(info) => {
                 link.kind = kind(info);
                 link.properties = link::observed(info);
@@ -183,6 +194,7 @@ fn link_state(message: &LinkMessage) -> (String, LinkState, Option<u32>) {
     if link.kind == link::endpoint::DEVICE {
         link.properties = link::endpoint::properties(carrier);
     }
+    link.properties.extend(qdisc.map(|word| (QDISC.into(), word)));
     (name, link, master)
 }
 

@@ -1,10 +1,10 @@
-//! Whether the kernel knows a kind of link, found out without touching the machine.
+//! Whether the kernel knows a kind of link or a qdisc, found out without touching the machine.
 
 use nix::sched::{CloneFlags, unshare};
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
-use super::{Netlink, Refusal};
+use super::{Netlink, Refusal, qdisc};
 use crate::link::{By, Kind, NewLink};
 use crate::name::IfName;
 
@@ -20,6 +20,26 @@ pub fn lacking(kinds: Vec<Kind>) -> Result<Vec<Kind>, Refusal> {
     };
     // A plain thread: a namespace is a thread's, and this one goes with it.
     std::thread::spawn(ask).join().unwrap_or_else(|_| Err(Refusal::new("cannot ask the kernel")))
+}
+
+/// Which of these qdiscs the kernel lacks, asked in the same way.
+///
+/// # Errors
+/// Without rights there is no namespace to ask in.
+pub fn lacking_qdiscs(words: Vec<&'static str>) -> Result<Vec<&'static str>, Refusal> {
+    let ask = move || {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        Ok(words.into_iter().filter(|word| unknown_qdisc(word)).collect())
+    };
+    std::thread::spawn(ask).join().unwrap_or_else(|_| Err(Refusal::new("cannot ask the kernel")))
+}
+
+fn unknown_qdisc(word: &str) -> bool {
+    const LO: u32 = 1;
+    let Ok(mut netlink) = Netlink::open() else { return false };
+    let message = qdisc::message(Some(&qdisc::plain(word)), LO);
+    let answer = netlink.one(Message::NewQueueDiscipline(message), NLM_F_CREATE | NLM_F_EXCL);
+    matches!(answer, Err(refusal) if refusal.errno == libc::ENOENT)
 }
 
 fn unknown(kind: &Kind) -> bool {

@@ -16,6 +16,8 @@ use crate::topology::Responder;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_CLIENTS: usize = 256;
+/// The largest answer.
+const MOST_BYTES: usize = 16 << 20;
 const LONGEST_REQUEST: u64 = 16 << 10;
 
 /// Opens the listening socket in the calling thread's namespace.
@@ -94,7 +96,11 @@ fn http(stream: &TcpStream, name: &str, client: IpAddr) -> std::io::Result<()> {
         }
     }
     let path = request.split(' ').nth(1).unwrap_or("/");
-    let body = format!("{name} saw {client} host={host} path={path} x-forwarded-for={forwarded}\n");
+    let mut body = format!("{name} saw {client} host={host} path={path} x-forwarded-for={forwarded}\n");
+    // `/bytes/200000`: as many bytes, for lessons about MTU and speed. Small answers get through where large ones do not.
+    if let Some(size) = path.strip_prefix("/bytes/").and_then(|n| n.parse::<usize>().ok()) {
+        body.extend(std::iter::repeat_n('.', size.min(MOST_BYTES).saturating_sub(body.len())));
+    }
     let mut out = stream;
     write!(
         out,

@@ -55,6 +55,7 @@ fn company(op: &Op) -> Company {
         Op::AddLink { .. }
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
+        | Op::SetQdisc { .. }
         | Op::AddAddress { .. }
         | Op::SetUp { .. }
         | Op::AddRoute { .. }

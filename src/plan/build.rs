@@ -85,6 +85,7 @@ fn links(topology: &Topology, nodes: &[(At, &Node)], lacking: &Lacking, steps: &
     cables(topology, nodes, steps);
     own_links(nodes, lacking, steps, |i| !alone(i));
     for (at, node) in nodes {
+        steps.qdiscs(at, node);
         for (name, interface) in &node.interfaces {
             if let Some(master) = &interface.master {
                 let op = Op::SetMaster { at: at.clone(), dev: name.clone(), master: master.value.clone() };
@@ -189,6 +190,14 @@ impl Steps {
     fn interface_settings(&mut self, at: &At, node: &Node) {
         for sysctl in node.sysctls.iter().filter(|s| s.interface.is_some()) {
             self.sysctl(at, &sysctl.value.path, &sysctl.value.value, sysctl.span);
+        }
+    }
+
+    fn qdiscs(&mut self, at: &At, node: &Node) {
+        for (dev, interface) in &node.interfaces {
+            if let Some(qdisc) = &interface.qdisc {
+                self.add(Op::SetQdisc { at: at.clone(), dev: dev.clone(), qdisc: qdisc.value }, qdisc.span);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::ip::iptables::Verb;
 use crate::ip::route::Proto;
 use crate::link::{Kind, endpoint};
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, SetState, State, digest};
+use crate::state::{LinkState, NodeState, QDISC, SetState, State, digest};
 
 /// The picture that the kernel should then show.
 pub fn expect(plan: &Plan) -> State {
@@ -67,6 +67,9 @@ fn paint(state: &mut State, op: &Op) {
         Op::StartEndpoint { dev, .. } => link(node, dev, |l| l.properties.extend(endpoint::properties(true))),
         Op::SetMaster { dev, master, .. } => link(node, dev, |l| l.master = Some(master.to_string())),
         Op::SetMtu { dev, mtu, .. } => link(node, dev, |l| l.mtu = Some(*mtu)),
+        Op::SetQdisc { dev, qdisc, .. } => link(node, dev, |l| {
+            l.properties.insert(QDISC.into(), qdisc.to_string());
+        }),
         Op::AddAddress { dev, address, .. } => {
             if node.machine {
                 node.links.entry(dev.to_string()).or_insert_with(|| LinkState {

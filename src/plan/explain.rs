@@ -88,6 +88,9 @@ fn commands(op: &Op) -> Vec<String> {
             vec![format!("{} link set {dev} master {master}", ip(at))]
         }
         Op::SetMtu { at, dev, mtu } => vec![format!("{} link set {dev} mtu {mtu}", ip(at))],
+        Op::SetQdisc { at, dev, qdisc } => {
+            vec![format!("{} qdisc replace dev {dev} root {qdisc}", ip(at).replacen("ip", "tc", 1))]
+        }
         Op::AddAddress { at, dev, address } => {
             vec![format!("{} addr add {address} dev {dev}", ip(at))]
         }

@@ -6,7 +6,7 @@ use super::{At, Op, Plan};
 use crate::ip::Family;
 use crate::link::endpoint;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, State, digest};
+use crate::state::{LinkState, NodeState, QDISC, State, digest};
 
 /// The steps whose effect is missing from `actual`, in order. `expected` is what they should have come to, as the
 /// kernel showed it when the lab was new.
@@ -57,6 +57,7 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
         }
         Op::SetMaster { dev, master, .. } => on(node, dev, |l| l.master.as_deref() == Some(master)),
         Op::SetMtu { dev, mtu, .. } => on(node, dev, |l| l.mtu == Some(*mtu)),
+        Op::SetQdisc { dev, qdisc, .. } => on(node, dev, |l| l.properties.get(QDISC) == Some(&qdisc.to_string())),
         Op::AddAddress { dev, address, .. } => on(node, dev, |l| l.addresses.contains(&address.to_string())),
         Op::SetUp { dev, .. } => on(node, dev, |l| l.up),
         Op::AddRoute { route, .. } => there(&route.clone().canonical().to_string(), |n| &n.routes),

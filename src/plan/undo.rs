@@ -244,6 +244,7 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         | Op::StartEndpoint { .. }
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
+        | Op::SetQdisc { .. }
         | Op::SetUp { .. }
         | Op::AddFdb { .. }
         | Op::LoadSets { .. }
@@ -289,6 +290,7 @@ fn macs(op: &Op) -> Vec<Mac> {
         | Op::StartEndpoint { .. }
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
+        | Op::SetQdisc { .. }
         | Op::AddAddress { .. }
         | Op::SetUp { .. }
         | Op::AddRoute { .. }

@@ -200,8 +200,10 @@ entries! {
         pub x_forwarded_for: Option<Text>,
         /// ping: time to live of the answers.
         pub ttl: Option<Sp<u32>>,
-        /// ping: packets lost, as `0%` or `<50%`.
+        /// ping: packets lost, as `0%`, `<50%` or `5%..40%`.
         pub loss: Option<Text>,
+        /// ping: time until the fastest answer, as `>40ms`, `<20ms` or `40ms..60ms`.
+        pub rtt: Option<Text>,
         /// ping: the MTU that a router on the way reports.
         pub mtu: Option<Sp<u32>>,
         /// run: exit code.

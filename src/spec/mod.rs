@@ -6,6 +6,7 @@
 mod action;
 mod check;
 mod de;
+mod qdisc;
 mod riddles;
 mod service;
 mod tree;
@@ -21,6 +22,7 @@ use crate::span::{Source, Sp, Span};
 
 pub use action::{Action, Edit, Names};
 pub use check::{Check, During, Expect, Properties};
+pub use qdisc::Qdisc;
 pub use service::{Content, Ready, Reload, Service};
 
 /// Text with its place.
@@ -126,6 +128,8 @@ pub struct Node {
     pub neighbors: Vec<Text>,
     /// Forwarding entries of tunnels in `bridge fdb` words: `66:00:00:00:00:12 dev vxlan.calico dst 10.0.0.12`.
     pub fdb: Vec<Text>,
+    /// What happens to packets that leave by an interface (delay, loss, rate), by interface name.
+    pub qdiscs: IndexMap<Text, Sp<Qdisc>>,
     /// Kernel settings, `net.*` only: `net.ipv4.ip_forward: 1`.
     pub sysctls: IndexMap<Text, Text>,
     /// The everyday address translations.
@@ -247,6 +251,8 @@ pub struct Link {
     pub mtu: Option<Sp<u32>>,
     /// Ethernet addresses of the two ends.
     pub mac: Vec<Text>,
+    /// What happens to packets on it, in either direction: delay, loss, rate.
+    pub qdisc: Option<Sp<Qdisc>>,
 }
 
 /// Reads a lab file's text. What does not fit goes to `problems`, and the rest is returned all the same, so that the

@@ -12,7 +12,7 @@ use crate::span::Sp;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Service {
-    /// A small web server on this port that answers `NODE saw CLIENT`.
+    /// A small web server on this port that answers `NODE saw CLIENT`; `/bytes/N` gives an answer of N bytes.
     pub http: Option<Sp<u16>>,
     /// A TCP echo on this port that greets with `NODE saw CLIENT`.
     pub tcp: Option<Sp<u16>>,

@@ -66,6 +66,9 @@ pub struct SetState {
     pub members: BTreeSet<String>,
 }
 
+/// The property of an interface that says what happens to packets that leave by it.
+pub const QDISC: &str = "qdisc";
+
 /// One interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkState {

@@ -67,6 +67,7 @@ fn interface(
         mtu: mtu(settings.mtu.as_ref(), problems),
         up: settings.up.as_ref().is_none_or(|u| u.value),
         master: None,
+        qdisc: None,
         kind,
         span,
     }

@@ -58,6 +58,7 @@ fn add_bridge(
         mtu: mtu(written.mtu.as_ref(), problems),
         up: written.up.as_ref().is_none_or(|u| u.value),
         master: None,
+        qdisc: None,
         span: key.span,
     };
     insert(nodes, node, &name, interface, key.span, problems);

@@ -72,7 +72,16 @@ fn resolve_one(
 
 /// An end of a cable with nothing said about it.
 pub(super) fn cable_end(span: Span) -> Interface {
-    Interface { kind: Kind::Veth, addresses: Vec::new(), mac: None, mtu: None, up: true, master: None, span }
+    Interface {
+        kind: Kind::Veth,
+        addresses: Vec::new(),
+        mac: None,
+        mtu: None,
+        up: true,
+        master: None,
+        qdisc: None,
+        span,
+    }
 }
 
 /// Adds an interface to a node, unless the name is taken there.

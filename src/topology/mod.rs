@@ -14,6 +14,7 @@ mod links;
 mod lint;
 mod names;
 mod nodes;
+mod qdiscs;
 mod resolve;
 mod routing;
 mod services;
@@ -30,7 +31,7 @@ pub use resolve::{load, resolve};
 
 use crate::check::Check;
 use crate::ip::ipset;
-use crate::ip::{Address, Fdb, IpSet, Mac, Neighbor, Route, Rule, iptables};
+use crate::ip::{Address, Fdb, IpSet, Mac, Neighbor, Qdisc, Route, Rule, iptables};
 use crate::link::Kind;
 use crate::name::{IfName, LabName, NodeName};
 use crate::span::{Source, Sp, Span};
@@ -161,6 +162,8 @@ pub struct Interface {
     pub up: bool,
     /// The bridge that it is plugged into.
     pub master: Option<Sp<IfName>>,
+    /// What happens to packets that leave by it.
+    pub qdisc: Option<Sp<Qdisc>>,
     /// Where it is defined.
     pub span: Span,
 }

@@ -58,8 +58,16 @@ fn kind(written: Option<&Sp<String>>, problems: &mut Problems) -> bool {
 
 /// A node with nothing but its `lo`, which is down in a new namespace: a node that cannot ping itself.
 fn empty(host: bool, netns: String, span: Span) -> Node {
-    let lo =
-        Interface { kind: Kind::Loopback, addresses: Vec::new(), mac: None, mtu: None, up: true, master: None, span };
+    let lo = Interface {
+        kind: Kind::Loopback,
+        addresses: Vec::new(),
+        mac: None,
+        mtu: None,
+        up: true,
+        master: None,
+        qdisc: None,
+        span,
+    };
     Node {
         host,
         netns,

@@ -1,7 +1,8 @@
 //! From what was written to what it means, with every problem on the way.
 
 use super::{
-    Topology, actions, checks, firewall, interfaces, ipsets, links, lint, names, nodes, routing, services, sysctls,
+    Topology, actions, checks, firewall, interfaces, ipsets, links, lint, names, nodes, qdiscs, routing, services,
+    sysctls,
 };
 use crate::error::{Problems, Result};
 use crate::span::Source;
@@ -36,6 +37,7 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
     let mut list = nodes::resolve(lab, &lab_name, problems);
     let cables = links::resolve(lab, &lab_name, &mut list, problems);
     interfaces::resolve(lab, &lab_name, &mut list, problems);
+    qdiscs::resolve(lab, &mut list, problems);
     for (node_name, written) in &lab.nodes {
         let Some(node) = list.get_mut(node_name.value.as_str()) else {
             continue;

@@ -154,6 +154,44 @@ fn mend(host: &Host, broken: &Break) {
 }
 
 #[test]
+fn a_rate_that_was_changed_removed_or_added_is_named_and_mended() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let lab = host.write(
+        "slow.yaml",
+        "name: slow
+nodes:
+  a: {interfaces: {eth0: {addresses: [10.0.0.1/24]}}, qdiscs: {eth0: {rate: 256kbit}}}
+  b: {interfaces: {eth0: {addresses: [10.0.0.2/24]}}}
+links: [{endpoints: [a:eth0, b:eth0]}]
+",
+    );
+    host.netlab(["up", &lab]).success();
+    host.sh("tc -n slow-a qdisc show dev eth0").success().says("tbf").says("rate 256Kbit burst 4Kb lat 50ms");
+    let should_be = "tbf rate 256kbit burst 4096b limit 5696b";
+    for (by_hand, named) in [
+        ("tc -n slow-a qdisc del dev eth0 root", format!("a: eth0: qdisc is none, should be {should_be}")),
+        (
+            "tc -n slow-a qdisc change dev eth0 root tbf rate 1mbit burst 4kb limit 8kb",
+            format!("a: eth0: qdisc is tbf rate 1mbit burst 4096b limit 8192b, should be {should_be}"),
+        ),
+        (
+            "tc -n slow-b qdisc add dev eth0 root tbf rate 1mbit burst 4kb limit 8kb",
+            "b: eth0: qdisc is tbf rate 1mbit burst 4096b limit 8192b, should be none".to_string(),
+        ),
+    ] {
+        host.sh(by_hand).success();
+        host.netlab(["status"]).exits(1).says(&named);
+        host.netlab(["repair"]).success().says("as it should be again");
+        host.netlab(["status"]).success();
+    }
+    host.sh("tc -n slow-a qdisc show dev eth0").success().says("rate 256Kbit burst 4Kb lat 50ms");
+    assert!(!host.sh("tc -n slow-b qdisc show dev eth0").success().stdout.contains("tbf"));
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "a slow line");
+}
+
+#[test]
 fn repair_of_a_whole_lab_changes_nothing() {
     let Some(host) = Host::new() else { return };
     host.netlab(["up", "nat-lab"]).success();

@@ -84,6 +84,7 @@ fn node_of(host: &Host, node: &str) -> BTreeMap<&'static str, Value> {
         ("addresses", addresses.as_array().unwrap().iter().map(addresses_of).collect()),
         ("routes", lines("ip -4 route show table all")),
         ("routes (IPv6)", lines("ip -6 route show table all")),
+        ("qdiscs", lines("sh -c 'tc qdisc show | grep -E \"netem|tbf\" | sed -E \"s/ [0-9a-f]+: / /\"'")),
         ("rules", lines("ip rule show")),
         ("rules (IPv6)", lines("ip -6 rule show")),
         ("neighbours", lines("ip neigh show nud permanent")),

@@ -357,7 +357,7 @@ fn lossy(text: impl AsRef<OsStr>) -> String {
     Path::new(text.as_ref()).display().to_string()
 }
 
-/// The kinds of links that a lab asks the kernel for and the running one does not know, found with `ip` on a machine of
+/// The kinds of links, and the qdiscs, that a lab asks the kernel for and the running one does not know, found with `ip` on a machine of
 /// their own.
 pub fn lacking_kinds(lab: &str, options: &[&str]) -> Vec<String> {
     let Some(host) = Host::new() else { return Vec::new() };
@@ -376,5 +376,14 @@ pub fn lacking_kinds(lab: &str, options: &[&str]) -> Vec<String> {
         _ => format!("p-{kind} type {kind}"),
     };
     kinds.retain(|kind| host.sh(&format!("ip link add {}", words(kind))).stderr.contains("Unknown device type"));
+    let qdiscs = plan["steps"].as_array().unwrap().iter().filter_map(|s| s["op"]["set-qdisc"]["qdisc"].as_object());
+    let mut qdiscs: Vec<String> = qdiscs.filter_map(|q| q.keys().next().cloned()).collect();
+    qdiscs.sort();
+    qdiscs.dedup();
+    let unknown = |words: &str| host.sh(&format!("tc qdisc add dev lo root {words}")).stderr.contains("is unknown");
+    qdiscs.retain(|qdisc| {
+        qdisc == "netem" && unknown("netem") || qdisc == "tbf" && unknown("tbf rate 1mbit burst 4kb limit 8kb")
+    });
+    kinds.extend(qdiscs);
     kinds
 }

@@ -21,6 +21,7 @@ state() {
         ip -n "$ns" route show table all | sort
         ip -n "$ns" rule
         ip -n "$ns" neigh show nud permanent | sort
+        tc -n "$ns" qdisc show 2>/dev/null | grep -E 'netem|tbf' | sed -E 's/ [0-9a-f]+: / /; s/seed [0-9]+//' | sort
         bridge -n "$ns" fdb show 2>/dev/null | grep dst | sort
         ip netns exec "$ns" iptables-save 2>/dev/null | grep '^-A'
         ip netns exec "$ns" sh -c 'cd /proc/sys/net; grep . ipv4/ip_forward ipv4/conf/*/proxy_arp ipv4/conf/*/rp_filter ipv6/conf/all/disable_ipv6'

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
+use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use rtnetlink::packet_route::route::RouteMessage;
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
-use crate::kernel::{Netlink, Refusal, messages, observe};
+use crate::kernel::{Netlink, Refusal, messages, observe, qdisc};
 use crate::link::NewLink;
 use crate::plan::Op;
 
@@ -89,6 +89,11 @@ impl Inside {
             }
             Op::SetMtu { dev, mtu, .. } => (self.change(dev, |l| l.mtu(*mtu))?, 0),
             Op::SetUp { dev, .. } => (self.change(dev, |l| l.up())?, 0),
+            Op::SetQdisc { dev, qdisc, .. } => {
+                // In place of whatever is there: the interface had one of its own already.
+                let message = qdisc::message(Some(qdisc), self.index(dev)?);
+                (Message::NewQueueDiscipline(message), NLM_F_CREATE | NLM_F_REPLACE)
+            }
             Op::AddAddress { dev, address, .. } => {
                 (Message::NewAddress(messages::address(address, self.index(dev)?)), NEW)
             }

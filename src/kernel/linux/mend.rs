@@ -5,8 +5,9 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::{Linux, absent_is_fine};
 use crate::ip::{Family, Mac};
-use crate::kernel::{Refusal, conntrack, firewall, ipset, messages};
+use crate::kernel::{Refusal, conntrack, firewall, ipset, messages, qdisc};
 use crate::plan::At;
+use crate::state::QDISC;
 
 impl Linux {
     /// Takes away what a learner added by hand; inside the lab's own namespaces only.
@@ -55,6 +56,10 @@ impl Linux {
 
     pub(super) fn reset_property(&mut self, at: &At, dev: &str, property: &str) -> Result<(), Refusal> {
         let index = self.index(&at.netns, dev)?;
+        if property == QDISC {
+            let message = Message::DelQueueDiscipline(qdisc::message(None, index));
+            return absent_is_fine(self.socket(&at.netns)?.one(message, 0));
+        }
         let link = LinkUnspec::new_with_index(index);
         let link = match property {
             "master" => link.nocontroller(),
