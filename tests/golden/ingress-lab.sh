@@ -168,7 +168,10 @@ http {
   server { listen 80; server_name half.example; location / { proxy_pass http://half; } }
   server { listen 80; server_name down.example; location / { proxy_pass http://down; } }
   server { listen 80; server_name gone.example; location / { proxy_pass http://gone; } }
+  include /run/nginx/more.conf;
 }' > /etc/netns/ingress-lab-ing/nginx/nginx.conf
+mkdir -p /run/netlab/.nodes/ingress-lab-ing/run/nginx
+printf '%s' '# Nothing yet: see the action add-site.' > /run/netlab/.nodes/ingress-lab-ing/run/nginx/more.conf
 ip netns exec ingress-lab-shop1 netlab responder http 0.0.0.0:80 shop1 </dev/null >/dev/null 2>&1 &
 ip netns exec ingress-lab-shop2 netlab responder http 0.0.0.0:80 shop2 </dev/null >/dev/null 2>&1 &
 ip netns exec ingress-lab-blog netlab responder http 0.0.0.0:80 blog </dev/null >/dev/null 2>&1 &

@@ -119,6 +119,8 @@ sweeps! {
     nat_lab_on_host: ["nat-lab", "--on-host"], every 1;
     bridge_lab_on_host: ["bridge-lab", "--on-host"], every 4;
     veth_lab: ["veth-lab"], every 4;
+    policy_lab: ["policy-lab"], every 12;
+    ingress_lab: ["ingress-lab"], every 12;
 }
 
 #[test]
