@@ -33,6 +33,7 @@ built_in![
     "ipip-lab",
     "ipip-modes-lab",
     "vxlan-lab",
+    "wireguard-lab",
     "gre-lab",
     "vlan-lab",
     "vrf-lab",

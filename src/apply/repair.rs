@@ -215,6 +215,9 @@ impl Mender<'_> {
             Op::LoadRules { at, family, .. } if !self.now.plan.steps[..n].iter().any(|s| loads(&s.op, at, *family)) => {
                 self.kernel.flush_firewall(at, *family)
             }
+            Op::StartEndpoint { at, dev, .. } => self.kernel.end_endpoint(at, dev),
+            // To the same network, by another way: the kernel has one of each.
+            Op::AddRoute { at, route } if at.netns.is_some() => self.kernel.clear_route(at, route),
             // A daemon's children may outlive it, and go on with its port.
             Op::StartService { at, name, .. } => self.kernel.end_service(at, name),
             _ => Ok(()),

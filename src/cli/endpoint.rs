@@ -8,6 +8,7 @@ use crate::kernel::endpoint;
 use crate::link::Endpoint;
 use crate::link::endpoint::Ends;
 use crate::link::tunnel::Outer;
+use crate::link::wireguard::Wireguard;
 use crate::name::IfName;
 
 /// Carry a tunnel's packets in user space
@@ -39,6 +40,11 @@ enum Mode {
         #[arg(long)]
         except: Vec<Ends>,
     },
+    /// WireGuard; standard input has what `wg setconf` reads
+    Wireguard {
+        /// The TUN device, made if it is not there
+        dev: String,
+    },
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -48,6 +54,12 @@ pub(super) fn run(args: &Args) -> Exit {
             let below = below.as_deref().map(name).transpose()?;
             let outer = Outer { local: *local, remote: *remote, ttl: *ttl, dev: below };
             (name(dev)?, Endpoint::Ipip { outer, except: except.clone() })
+        }
+        Mode::Wireguard { dev } => {
+            let text = std::io::read_to_string(std::io::stdin())
+                .map_err(|e| Error::usage("cannot read standard input").cause(e))?;
+            let wireguard = Wireguard::parse(&text).map_err(|e| Error::usage(format!("standard input: {e}")))?;
+            (name(dev)?, Endpoint::Wireguard(Box::new(wireguard)))
         }
     };
     endpoint::run(&dev, &endpoint).map_err(|e| Error::machine(format!("the endpoint of `{dev}` ends")).cause(e))?;

@@ -26,6 +26,7 @@ mod qdisc;
 pub mod responder;
 mod sysctl;
 mod view;
+mod wireguard;
 
 use std::fmt;
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Properties;
 use super::tunnel::Outer;
+use super::wireguard::Wireguard;
 use crate::name::IfName;
 
 /// The kind of interface that an endpoint stands behind, as the kernel calls it.
@@ -48,6 +49,8 @@ pub enum Endpoint {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         except: Vec<Ends>,
     },
+    /// IP in UDP, sealed.
+    Wireguard(Box<Wireguard>),
 }
 
 /// Between whom a tunnel is; printed as `FROM` or `FROM,TO`.
@@ -95,7 +98,35 @@ impl Endpoint {
                 except.iter().for_each(|ends| option("except", Some(ends.to_string())));
                 words
             }
+            Endpoint::Wireguard(_) => vec!["wireguard".to_string(), dev.to_string()],
         }
+    }
+
+    /// What it reads from its standard input, line by line: secrets have no place among the words, which `ps` shows.
+    pub fn input(&self) -> Option<Vec<String>> {
+        match self {
+            Endpoint::Ipip { .. } => None,
+            Endpoint::Wireguard(wireguard) => Some(wireguard.lines()),
+        }
+    }
+
+    /// The folder below the node's own /run that it needs.
+    pub fn run_folder(&self) -> Option<&'static str> {
+        match self {
+            Endpoint::Ipip { .. } => None,
+            Endpoint::Wireguard(_) => Some("wireguard"),
+        }
+    }
+}
+
+impl Endpoint {
+    /// What `status` compares.
+    pub fn properties(&self) -> Properties {
+        let mut all = properties(true);
+        if let Endpoint::Wireguard(wireguard) = self {
+            all.extend(wireguard.described());
+        }
+        all
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rtnetlink::packet_route::link::{GreIOFlags, InfoData, InfoGre, InfoKind};
 use serde::{Deserialize, Serialize};
 
-use super::tunnel::{Outer, Written};
+use super::tunnel::{Outer, Written, twice};
 use super::{LinkKind, Properties};
 use crate::error::Problems;
 use crate::name::IfName;
@@ -22,7 +22,14 @@ pub struct Gre {
 }
 
 pub(super) fn resolve(written: &Written, _at: Span, problems: &mut Problems) -> Option<Gre> {
-    Some(Gre { outer: Outer::resolve(written, problems)?, key: written.key.as_ref().map(|k| k.value) })
+    let key = written.key.as_ref().map(|text| {
+        let number = text.value.parse().ok();
+        if number.is_none() {
+            problems.error(text.span, format!("`{text}` is not a number")).help("a gre key is from 0 to 4294967295");
+        }
+        number
+    });
+    Some(Gre { outer: Outer::resolve(written, problems)?, key: twice(key)? })
 }
 
 impl LinkKind for Gre {

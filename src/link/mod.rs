@@ -18,6 +18,7 @@ pub mod veth;
 pub mod vlan;
 pub mod vrf;
 pub mod vxlan;
+pub mod wireguard;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -219,6 +220,8 @@ kinds! {
     Vxlan(vxlan),
     /// Ethernet in UDP, the younger one.
     Geneve(geneve),
+    /// IP in UDP, sealed.
+    Wireguard(wireguard),
 }
 
 /// A link that a node makes for itself (all but veth ends, which come in pairs).

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Properties, device, geneve, gre, ipip, sit, vxlan};
+use super::wireguard::{Place, WrittenPeer};
+use super::{Kind, Properties, device, geneve, gre, ipip, sit, vxlan, wireguard};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::parse_ip;
 use crate::name::IfName;
@@ -16,7 +17,7 @@ use crate::span::{Sp, Span};
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Tunnel")]
 pub struct Written {
-    /// `ipip`, `gre`, `sit`, `vxlan` or `geneve`.
+    /// `ipip`, `gre`, `sit`, `vxlan`, `geneve` or `wireguard`.
     pub mode: Option<Sp<String>>,
     /// This end's address on the network below.
     pub local: Option<Sp<String>>,
@@ -26,15 +27,21 @@ pub struct Written {
     pub ttl: Option<Sp<u8>>,
     /// vxlan, geneve: the network's number (VNI).
     pub id: Option<Sp<u32>>,
-    /// vxlan, geneve: UDP port.
+    /// vxlan, geneve, wireguard: UDP port.
     pub port: Option<Sp<u16>>,
     /// The interface that the outer packets leave by.
     pub dev: Option<Sp<String>>,
     /// vxlan: learn who is where from what comes in; on if not said.
     pub learning: Option<Sp<bool>>,
-    /// gre: a number that both ends must share.
-    pub key: Option<Sp<u32>>,
-    /// ipip: `on` lets netlab carry the packets in user space even where the kernel could, `off` insists on the kernel;
+    /// gre: a number that both ends must share. wireguard: the private key in Base64; made from the names if not said.
+    #[schemars(with = "Option<NumberOrText>")]
+    pub key: Option<Sp<String>>,
+    /// wireguard: the firewall mark of the outer packets, `0x100000`.
+    #[schemars(with = "Option<NumberOrText>")]
+    pub mark: Option<Sp<String>>,
+    /// wireguard: whom it talks to.
+    pub peers: Vec<Sp<WrittenPeer>>,
+    /// ipip, wireguard: `on` lets netlab carry the packets in user space even where the kernel could, `off` insists on the kernel;
     /// if not said, the kernel where it can.
     #[serde(rename = "user-space")]
     pub user_space: Option<Sp<bool>>,
@@ -50,22 +57,34 @@ pub struct Written {
 
 device::has_settings!(Written);
 
-type Resolve = fn(&Written, Span, &mut Problems) -> Option<Kind>;
+/// For the schema: what YAML reads as a number is text all the same.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its shape counts")]
+enum NumberOrText {
+    Number(u32),
+    Text(String),
+}
+
+type Resolve = fn(&Written, Span, &Place<'_>, &mut Problems) -> Option<Kind>;
 
 /// The modes, the keys that each takes beside the usual ones, and how it reads them.
 const MODES: &[(&str, &[&str], Resolve)] = &[
-    ("ipip", &["local", "remote", "ttl", "dev", "user-space"], |w, at, p| ipip::resolve(w, at, p).map(Kind::Ipip)),
-    ("gre", &["local", "remote", "ttl", "dev", "key"], |w, at, p| gre::resolve(w, at, p).map(Kind::Gre)),
-    ("sit", &["local", "remote", "ttl", "dev"], |w, at, p| sit::resolve(w, at, p).map(Kind::Sit)),
-    ("vxlan", &["local", "remote", "ttl", "id", "port", "dev", "learning"], |w, at, p| {
+    ("ipip", &["local", "remote", "ttl", "dev", "user-space"], |w, at, _, p| ipip::resolve(w, at, p).map(Kind::Ipip)),
+    ("gre", &["local", "remote", "ttl", "dev", "key"], |w, at, _, p| gre::resolve(w, at, p).map(Kind::Gre)),
+    ("sit", &["local", "remote", "ttl", "dev"], |w, at, _, p| sit::resolve(w, at, p).map(Kind::Sit)),
+    ("vxlan", &["local", "remote", "ttl", "id", "port", "dev", "learning"], |w, at, _, p| {
         vxlan::resolve(w, at, p).map(Kind::Vxlan)
     }),
-    ("geneve", &["remote", "ttl", "id", "port"], |w, at, p| geneve::resolve(w, at, p).map(Kind::Geneve)),
+    ("wireguard", &["key", "port", "mark", "peers", "user-space"], |w, _, place, p| {
+        wireguard::resolve(w, place, p).map(Kind::Wireguard)
+    }),
+    ("geneve", &["remote", "ttl", "id", "port"], |w, at, _, p| geneve::resolve(w, at, p).map(Kind::Geneve)),
 ];
 
 impl Written {
     /// What it means.
-    pub fn resolve(&self, at: Span, problems: &mut Problems) -> Option<Kind> {
+    pub fn resolve(&self, at: Span, place: &Place<'_>, problems: &mut Problems) -> Option<Kind> {
         let names = || MODES.iter().map(|(name, ..)| *name);
         let Some(mode) = &self.mode else {
             let list = names().collect::<Vec<_>>().join(", ");
@@ -86,7 +105,7 @@ impl Written {
                     .help(format!("{name} takes {}", keys.join(", ")));
             }
         }
-        resolve(self, at, problems)
+        resolve(self, at, place, problems)
     }
 
     fn keys(&self) -> Vec<(&'static str, Span)> {
@@ -102,6 +121,8 @@ impl Written {
             ("dev", at(&self.dev)),
             ("learning", at(&self.learning)),
             ("key", at(&self.key)),
+            ("mark", at(&self.mark)),
+            ("peers", self.peers.first().map(|p| p.span)),
             ("user-space", at(&self.user_space)),
         ]
         .into_iter()

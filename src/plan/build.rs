@@ -120,6 +120,9 @@ fn endpoints(nodes: &[(At, &Node)], lacking: &Lacking, steps: &mut Steps) {
         for (name, interface) in node.interfaces.iter().filter(|(_, i)| by(&i.kind, lacking) == By::UserSpace) {
             let others: Vec<&Kind> = node.interfaces.values().map(|i| &i.kind).collect();
             if let Some(endpoint) = interface.kind.endpoint(&others) {
+                if let (Some(folder), Some(_)) = (endpoint.run_folder(), &at.netns) {
+                    steps.add(Op::AddRun { at: at.clone(), folders: vec![folder.into()] }, interface.span);
+                }
                 steps.add(Op::StartEndpoint { at: at.clone(), dev: name.clone(), endpoint }, interface.span);
             }
         }

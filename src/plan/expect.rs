@@ -3,7 +3,7 @@
 use super::{At, Op, Plan};
 use crate::ip::iptables::Verb;
 use crate::ip::route::Proto;
-use crate::link::{Kind, endpoint};
+use crate::link::Kind;
 use crate::name::IfName;
 use crate::state::{LinkState, NodeState, QDISC, SetState, State, digest};
 
@@ -64,7 +64,7 @@ fn paint(state: &mut State, op: &Op) {
             };
             node.links.insert(link.name.to_string(), made);
         }
-        Op::StartEndpoint { dev, .. } => link(node, dev, |l| l.properties.extend(endpoint::properties(true))),
+        Op::StartEndpoint { dev, endpoint, .. } => link(node, dev, |l| l.properties.extend(endpoint.properties())),
         Op::SetMaster { dev, master, .. } => link(node, dev, |l| l.master = Some(master.to_string())),
         Op::SetMtu { dev, mtu, .. } => link(node, dev, |l| l.mtu = Some(*mtu)),
         Op::SetQdisc { dev, qdisc, .. } => link(node, dev, |l| {

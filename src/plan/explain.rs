@@ -5,11 +5,16 @@
 
 use super::{At, Op, Phase, Plan, kept};
 use crate::ip::{Family, IpSet, iptables, shell_quote};
-use crate::link::{By, veth};
+use crate::link::{By, Kind, veth};
 use crate::topology::{Program, Reload, Service, SetEdit};
 
-/// The plan, phase by phase, with a title above each.
+/// The plan, phase by phase, with a title above each; secrets are left out.
 pub fn explain(plan: &Plan) -> Vec<(Phase, Vec<String>)> {
+    let hide = |(phase, lines): (Phase, Vec<String>)| (phase, lines.into_iter().map(hide_secrets).collect());
+    phases(plan).into_iter().map(hide).collect()
+}
+
+fn phases(plan: &Plan) -> Vec<(Phase, Vec<String>)> {
     let mut phases: Vec<(Phase, Vec<String>)> = Vec::new();
     for step in &plan.steps {
         let phase = step.op.phase();
@@ -29,7 +34,7 @@ pub fn script(plan: &Plan) -> String {
         "#!/bin/sh\n# {}, as `netlab up` builds it. Needs root, iproute2 and iptables.\n# To undo it: `ip netns del NAME` for each namespace.\nset -e\n",
         plan.lab
     );
-    for (phase, lines) in explain(plan) {
+    for (phase, lines) in phases(plan) {
         text.push_str(&format!("\n# {}\n", phase.title()));
         for line in lines {
             text.push_str(&line);
@@ -39,9 +44,9 @@ pub fn script(plan: &Plan) -> String {
     text
 }
 
-/// What an operation stands for, in one line.
+/// What an operation stands for, in one line; secrets are left out.
 pub fn command(op: &Op) -> String {
-    commands(op).join("; ")
+    hide_secrets(commands(op).join("; "))
 }
 
 /// `ip -n NETNS`, or plain `ip` on the machine.
@@ -74,7 +79,15 @@ fn commands(op: &Op) -> Vec<String> {
         }
         Op::StartEndpoint { at, dev, endpoint } => {
             let words: Vec<String> = endpoint.words(dev).iter().map(|w| shell_quote(w)).collect();
-            vec![format!("{}netlab endpoint {} </dev/null >/dev/null 2>&1 &", inside(at), words.join(" "))]
+            let own_run = match (endpoint.run_folder(), &at.netns) {
+                (Some(_), Some(netns)) => own_view(netns, &[]),
+                _ => String::new(),
+            };
+            let start = format!("{}{own_run}netlab endpoint {}", inside(at), words.join(" "));
+            vec![match endpoint.input() {
+                Some(lines) => format!("{} | {start} >/dev/null 2>&1 &", printf(&lines)),
+                None => format!("{start} </dev/null >/dev/null 2>&1 &"),
+            }]
         }
         // The module may have put it there already.
         Op::AddLink { at, link } if crate::link::is_fallback(&link.name) => {
@@ -83,7 +96,14 @@ fn commands(op: &Op) -> Vec<String> {
             lines.extend(link.mtu.map(|mtu| format!("{ip} link set {name} mtu {mtu}")));
             lines
         }
-        Op::AddLink { at, link } => vec![format!("{} {}", ip(at), link.words())],
+        Op::AddLink { at, link } => {
+            let mut lines = vec![format!("{} {}", ip(at), link.words())];
+            if let Kind::Wireguard(wireguard) = &link.kind {
+                let lines_of_file = printf(&wireguard.lines());
+                lines.push(format!("{lines_of_file} | {}wg setconf {} /dev/stdin", inside(at), link.name));
+            }
+            lines
+        }
         Op::SetMaster { at, dev, master } => {
             vec![format!("{} link set {dev} master {master}", ip(at))]
         }
@@ -122,6 +142,27 @@ fn commands(op: &Op) -> Vec<String> {
         Op::ReloadService { at, service, .. } => reload(at, service),
         Op::StopService { at, service, .. } => vec![signal(at, service, "TERM")],
     }
+}
+
+/// Prints lines, each a word of its own.
+fn printf(lines: &[String]) -> String {
+    let words: Vec<String> = lines.iter().map(|l| shell_quote(l)).collect();
+    format!("printf '%s\\n' {}", words.join(" "))
+}
+
+/// Private keys have no place on a screen: whoever wants to run the commands asks for the script.
+fn hide_secrets(line: String) -> String {
+    let mut shown = line;
+    for word in ["PrivateKey = ", "PresharedKey = "] {
+        let mut from = 0;
+        while let Some(at) = shown.get(from..).and_then(|rest| rest.find(word)) {
+            let key = from + at + word.len();
+            let end = shown[key..].find(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c)));
+            shown.replace_range(key..end.map_or(shown.len(), |end| key + end), "(hidden)");
+            from = key;
+        }
+    }
+    shown
 }
 
 fn ipset(at: &At, set: &IpSet) -> Vec<String> {

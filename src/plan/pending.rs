@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{At, Op, Plan};
 use crate::ip::Family;
-use crate::link::endpoint;
 use crate::name::IfName;
 use crate::state::{LinkState, NodeState, QDISC, State, digest};
 
@@ -51,9 +50,8 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
             };
             node.links.get(link.name.as_str()).is_some_and(right)
         }
-        Op::StartEndpoint { dev, .. } => {
-            let running = endpoint::properties(true);
-            on(node, dev, |l| running.iter().all(|(k, v)| l.properties.get(k) == Some(v)))
+        Op::StartEndpoint { dev, endpoint, .. } => {
+            on(node, dev, |l| endpoint.properties().iter().all(|(k, v)| l.properties.get(k) == Some(v)))
         }
         Op::SetMaster { dev, master, .. } => on(node, dev, |l| l.master.as_deref() == Some(master)),
         Op::SetMtu { dev, mtu, .. } => on(node, dev, |l| l.mtu == Some(*mtu)),

@@ -12,16 +12,29 @@ use crate::error::{Problems, did_you_mean};
 use crate::ip::Mac;
 use crate::link::device::{HasSettings, Settings};
 use crate::link::dummy::Dummy;
+use crate::link::wireguard::{Keys, Place};
 use crate::link::{Kind, is_fallback};
 use crate::name::{IfName, NodeName};
 use crate::span::{Sp, Span};
 use crate::spec;
+
+/// The private keys of a lab's wireguard interfaces: a peer may be named before it is read.
+pub(super) fn keys(lab: &spec::Lab, lab_name: &str) -> Keys {
+    let mut keys = Keys::default();
+    for (node, written) in &lab.nodes {
+        for (name, tunnel) in &written.tunnels {
+            keys.add(lab_name, node, name, tunnel);
+        }
+    }
+    keys
+}
 
 /// Adds them all to their node.
 pub(super) fn add(
     lab_name: &str,
     node: &NodeName,
     written: &spec::Node,
+    keys: &Keys,
     nodes: &mut IndexMap<NodeName, Node>,
     problems: &mut Problems,
 ) {
@@ -33,7 +46,9 @@ pub(super) fn add(
         found.push((key, section.resolve(key.span, problems).map(Kind::Vrf), section.settings()));
     }
     for (key, section) in &written.tunnels {
-        found.push((key, section.resolve(key.span, problems), section.settings()));
+        let name = format!("{node}:{key}");
+        let place = Place { name: &name, keys };
+        found.push((key, section.resolve(key.span, &place, problems), section.settings()));
     }
     for (key, section) in &written.vlans {
         found.push((key, section.resolve(key.span, problems).map(Kind::Vlan), section.settings()));

@@ -15,6 +15,7 @@ use crate::span::{Sp, Span};
 use crate::spec;
 
 pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<NodeName, Node>, problems: &mut Problems) {
+    let keys = super::devices::keys(lab, lab_name);
     for (key, written) in &lab.nodes {
         let Some((name, _)) = nodes.get_key_value(key.value.as_str()) else {
             continue;
@@ -23,7 +24,7 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<Node
         for (bridge_key, bridge) in &written.bridges {
             add_bridge(lab_name, &name, bridge_key, bridge, nodes, problems);
         }
-        super::devices::add(lab_name, &name, written, nodes, problems);
+        super::devices::add(lab_name, &name, written, &keys, nodes, problems);
         let Some(node) = nodes.get_mut(&name) else {
             continue;
         };

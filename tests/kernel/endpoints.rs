@@ -198,3 +198,77 @@ fn kernel_only_refuses_what_the_kernel_lacks_and_changes_nothing() {
     host.assert_as(&before, "refused");
     host.netlab(["up", "ipip-lab"]).success().says("this kernel has no ipip: netlab carries it itself");
 }
+
+/// Two nodes that know each other's keys by name.
+const SEALED: &str = "\
+name: sealed
+nodes:
+  a:
+    interfaces: {eth0: {addresses: [10.9.0.1/24]}}
+    tunnels:
+      wg-a:
+        mode: wireguard
+        port: 51820
+        user-space: on
+        addresses: [172.29.0.1/30]
+        peers: [{keys: {public: \"b:wg-b\"}, endpoint: \"10.9.0.2:51820\", allowed-ips: [172.29.0.2/32]}]
+  b:
+    interfaces: {eth0: {addresses: [10.9.0.2/24]}}
+    tunnels:
+      wg-b:
+        mode: wireguard
+        port: 51820
+        user-space: on
+        addresses: [172.29.0.2/30]
+        peers: [{keys: {public: \"a:wg-a\"}, allowed-ips: [172.29.0.1/32]}]
+links:
+  - endpoints: [a:eth0, b:eth0]
+checks:
+  - {name: there, from: a, ping: 172.29.0.2, expect: {ttl: 64}}
+  - {name: and back, from: b, ping: 172.29.0.1}
+";
+
+#[test]
+fn wireguard_in_user_space_is_spoken_to_with_wg_and_mended() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let lab = host.write("sealed.yaml", SEALED);
+    host.netlab(["up", &lab, "--check"]).success();
+    host.netlab(["exec", "a", "--", "wg", "show"]).success().says("latest handshake").says("endpoint: 10.9.0.2:51820");
+    // Nobody told `b` where `a` is: it heard it.
+    host.netlab(["exec", "b", "--", "wg", "show"]).success().says("endpoint: 10.9.0.1:51820");
+    let peer = host.netlab(["exec", "a", "--", "wg", "show", "wg-a", "peers"]).success().stdout.trim().to_string();
+    let set = |words: &str| host.sh(&format!("netlab exec a -- wg set wg-a peer '{peer}' {words}")).success();
+    for (broken, named) in [
+        ("remove", format!("a: wg-a: peer {peer} is none")),
+        ("allowed-ips 10.1.0.0/16", format!("a: wg-a: peer {peer} is allowed ips 10.1.0.0/16, should be")),
+    ] {
+        set(broken);
+        host.netlab(["status"]).exits(1).says(&named);
+        host.netlab(["check", "--only", "there"]).exits(1).says(&named);
+        host.netlab(["repair"]).success();
+        host.netlab(["check"]).success();
+    }
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "sealed");
+}
+
+#[test]
+fn nothing_can_be_read_on_the_wire_and_no_private_key_on_the_screen() {
+    let Some(host) = Host::new() else { return };
+    let lab = host.write("sealed.yaml", SEALED);
+    let script = host.netlab(["plan", &lab, "--format", "shell"]).success().stdout;
+    let keys: Vec<&str> = script.split("PrivateKey = ").skip(1).map(|rest| &rest[..44]).collect();
+    assert_eq!(keys.len(), 2, "{script}");
+    let shown = [host.netlab(["plan", &lab]).success(), host.netlab(["up", &lab, "--explain"]).success()];
+    for shown in shown {
+        assert!(shown.stdout.contains("PrivateKey = (hidden)"), "{shown}");
+        assert!(keys.iter().all(|key| !shown.stdout.contains(key)), "{shown}");
+    }
+    for words in [&["status"][..], &["show"], &["check"]] {
+        let ran = host.netlab(words).success();
+        assert!(keys.iter().all(|key| !ran.stdout.contains(key) && !ran.stderr.contains(key)), "{ran}");
+    }
+    let ps = host.sh("ps ax").stdout;
+    assert!(keys.iter().all(|key| !ps.contains(key)), "{ps}");
+}

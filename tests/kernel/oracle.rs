@@ -31,9 +31,11 @@ fn same(lab: &str, options: &[&str]) {
     by_hand.sh(&format!("sh -e {script}")).success();
     by_netlab.netlab(words("up")).success();
     for host in [&by_hand, &by_netlab] {
-        // Until a cable has told both its ends, and an address is known to be nobody else's, things look otherwise.
+        // Until a cable has told both its ends, an address is known to be nobody else's, and a program is behind its
+        // device, things look otherwise.
         host.wait_for(
-            "settled() { if $1 addr | grep -q -e LOWERLAYERDOWN -e tentative; then exit 1; fi; }
+            "settled() { if $1 addr | grep -q -e LOWERLAYERDOWN -e tentative; then exit 1; fi
+                 if $1 link show type tun | grep -q NO-CARRIER; then exit 1; fi; }
              settled ip; for ns in $(ip netns list | cut -d' ' -f1); do settled \"ip -n $ns\"; done",
         );
     }

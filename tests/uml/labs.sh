@@ -42,6 +42,10 @@ for lab in "$@"; do
     if [ "$before" != "$after" ]; then echo "$lab FAILED: something stayed"; differ "$before" "$after"; continue; fi
     "$netlab" plan "$lab" --format shell >/run/plan.sh
     if ! out=$(sh -e /run/plan.sh 2>&1); then echo "$lab FAILED: its printed script"; echo "$out" | sed 's/^/    /'; fi
+    # Programs behind their devices start in the background.
+    for ns in $(ip netns list | awk '{print $1}'); do
+        for try in 1 2 3 4 5 6 7 8 9 10; do ip -n "$ns" link show type tun | grep -q NO-CARRIER || break; sleep 0.5; done
+    done
     by_script=$(state)
     for ns in $(ip netns list | awk '{print $1}'); do
         pids=$(ip netns pids "$ns"); [ -z "$pids" ] || kill $pids

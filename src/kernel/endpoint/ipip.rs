@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::icmp::{Icmp, Unreachable};
 use super::next::NextHops;
-use super::packet::{CONGESTED, Header, checksum, mark_congested};
+use super::packet::{CONGESTED, Header, mark_congested};
 use super::{BATCH, LARGEST, Tun, index, is_gone};
 use crate::link::endpoint::Ends;
 use crate::link::tunnel::Outer;
@@ -28,7 +29,7 @@ pub fn run(dev: &IfName, outer: &Outer, except: &[Ends]) -> std::io::Result<()> 
     let mut sender = Sender {
         whole: Outgoing::new(outer, Ipv4PathMtuDiscovery::DO)?,
         pieces: Outgoing::new(outer, Ipv4PathMtuDiscovery::DONT)?,
-        icmp: raw(libc::IPPROTO_ICMP)?,
+        icmp: Icmp::open()?,
         next: NextHops::of(index(dev)?)?,
         outer: outer.clone(),
     };
@@ -113,7 +114,7 @@ impl Outgoing {
 struct Sender {
     whole: Outgoing,
     pieces: Outgoing,
-    icmp: Socket,
+    icmp: Icmp,
     next: NextHops,
     outer: Outer,
 }
@@ -129,30 +130,14 @@ impl Sender {
         match socket.send(inner, to, ttl, tos) {
             Err(rustix::io::Errno::MSGSIZE) if header.df => {
                 let mtu = path_mtu(to).saturating_sub(OVERHEAD).max(68);
-                self.tell(inner, &header, 4, mtu as u16);
+                self.icmp.tell(inner, Unreachable::TooLarge(mtu as u16));
             }
-            Err(rustix::io::Errno::NETUNREACH | rustix::io::Errno::HOSTUNREACH) => self.tell(inner, &header, 1, 0),
+            Err(rustix::io::Errno::NETUNREACH | rustix::io::Errno::HOSTUNREACH) => {
+                self.icmp.tell(inner, Unreachable::Host);
+            }
             // A firewall's no, a full queue: the packet is lost, as on any wire.
             _ => {}
         }
-    }
-
-    /// "Destination unreachable" to the sender, from the node: code 4 with the MTU that fits, code 1 when nobody is there.
-    fn tell(&self, inner: &[u8], header: &Header, code: u8, mtu: u16) {
-        let error_itself = header.protocol == 1 && !matches!(inner.get(header.length), Some(0 | 8));
-        if error_itself || header.from.is_unspecified() || header.is_later_piece {
-            return;
-        }
-        let quoted = &inner[..inner.len().min(header.length + 64)];
-        let mut message = [0; 8 + 60 + 64];
-        message[..2].copy_from_slice(&[3, code]);
-        message[6..8].copy_from_slice(&mtu.to_be_bytes());
-        message[8..8 + quoted.len()].copy_from_slice(quoted);
-        let message = &mut message[..8 + quoted.len()];
-        let sum = checksum(message);
-        message[2..4].copy_from_slice(&sum.to_be_bytes());
-        let to = SocketAddrV4::new(header.from, 0);
-        let _ = rustix::net::sendto(&self.icmp, message, rustix::net::SendFlags::DONTWAIT, &to);
     }
 }
 
@@ -188,6 +173,7 @@ fn unwrap<'p>(packet: &'p mut [u8], outer: &Outer, except: &[Ends]) -> Option<&'
 
 #[cfg(test)]
 mod tests {
+    use super::super::packet::checksum;
     use super::*;
 
     fn packet(tos: u8, flags: u8, protocol: u8, from: [u8; 4], to: [u8; 4], rest: &[u8]) -> Vec<u8> {

@@ -3,12 +3,16 @@
 //! One thread, one loop: it sleeps until the device or the wire has something, takes what there is, and passes it on.
 //! Nothing is allocated per packet.
 
+mod icmp;
 mod ipip;
 mod next;
 mod packet;
 mod tun;
+mod uapi;
+mod wireguard;
 
 pub use tun::Tun;
+pub use uapi::seen;
 
 use crate::link::Endpoint;
 use crate::name::IfName;
@@ -22,6 +26,7 @@ const LARGEST: usize = 65_535;
 pub fn run(dev: &IfName, endpoint: &Endpoint) -> std::io::Result<()> {
     match endpoint {
         Endpoint::Ipip { outer, except } => ipip::run(dev, outer, except),
+        Endpoint::Wireguard(wireguard) => wireguard::run(dev, wireguard),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tunnels that netlab carries itself: the device, and the program behind it.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -42,16 +43,29 @@ impl Linux {
         command.arg0("netlab").arg("endpoint").args(endpoint.words(dev));
         std::fs::create_dir_all(&self.logs)?;
         let log = File::create(self.logs.join(format!("{node}.{}.log", log_name(dev))))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let input = endpoint.input();
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(log.try_clone()?).stderr(log);
         command.env(process::MARK, plan.mark()).env("NETLAB_NODE", &node);
         let file = self.namespace(&at.netns)?.map(File::try_clone).transpose()?;
         process::enter(&mut command, at.netns.as_deref().zip(file.as_ref()), Session::Own)?;
-        let child = command.spawn().map_err(|e| Refusal::from(e).about("netlab endpoint"))?;
+        let mut child = command.spawn().map_err(|e| Refusal::from(e).about("netlab endpoint"))?;
+        if let (Some(lines), Some(mut pipe)) = (input, child.stdin.take()) {
+            // One that has died already says why in its log.
+            let _ = pipe.write_all((lines.join("\n") + "\n").as_bytes());
+        }
         let pid = child.id() as i32;
         self.children.push(child);
         let process = Process { pid, started: process::started(pid).unwrap_or(0) };
         self.endpoints.insert((node, dev.clone()), process);
         Ok(Done::Started(process))
+    }
+
+    /// Ends an endpoint of the lab, if it still runs: only one can be behind a device.
+    pub fn end_endpoint(&mut self, at: &At, dev: &IfName) -> Result<(), Refusal> {
+        let Some(process) = self.endpoints.remove(&(at.node.to_string(), dev.clone())) else { return Ok(()) };
+        let find = || if process::alive(process) { vec![process.pid] } else { Vec::new() };
+        process::end(find).map_err(|_| Refusal::new(format!("the endpoint of `{dev}` ({}) does not end", process.pid)))
     }
 
     /// Waits until the endpoint is behind its device; one that has died says why.

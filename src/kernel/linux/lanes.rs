@@ -15,7 +15,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::endpoints::open_tun;
 use super::inside::{Inside, NEW};
-use super::{load_rules, namespace_file};
+use super::{configure, load_rules, namespace_file};
 use crate::kernel::{Halt, Refusal, ipset, netns, sysctl};
 use crate::link::{By, veth};
 use crate::plan::{Batch, Done, Op, Plan, VethEnd, lanes};
@@ -136,7 +136,9 @@ impl Lane<'_> {
                 self.flush()?;
                 let group = self.plan.group;
                 let made = match link.by {
-                    By::Kernel => self.inside().and_then(|inside| inside.add_link(link, group)),
+                    By::Kernel => {
+                        self.inside().and_then(|inside| inside.add_link(link, group)).and_then(|()| configure(link))
+                    }
                     By::UserSpace => open_tun(&link.name)
                         .and_then(|tun| self.inside().and_then(|inside| inside.keep_tun(&tun, link, group))),
                 };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
 
@@ -10,8 +11,11 @@ use super::lanes::on_threads;
 use super::{Linux, files};
 use crate::ip::Family;
 use crate::ip::conntrack::Flow;
-use crate::kernel::{Netlink, Refusal, conntrack, firewall, ipset, netns, observe, process};
-use crate::plan::{At, Identity, Plan, expect};
+use crate::kernel::{Netlink, Refusal, conntrack, endpoint, firewall, ipset, netns, observe, process, wireguard};
+use crate::link::LinkKind;
+use crate::link::endpoint::PROPERTY;
+use crate::link::wireguard::Wireguard;
+use crate::plan::{At, Identity, Plan, expect, kept};
 use crate::state::{NodeState, SetState, State};
 
 impl Linux {
@@ -40,6 +44,7 @@ impl Linux {
                 None => Some(self.diver.within(None, || look_around(wanted))??),
             };
             let Some(mut seen) = seen else { continue };
+            ask_endpoints(at, wanted, &mut seen);
             if let Some(netns) = &at.netns {
                 let files = wanted.files.keys().filter_map(|path| Some((path.clone(), files::seen(netns, path)?)));
                 seen.files = files.collect();
@@ -116,8 +121,27 @@ fn enter_ours(name: &str, made: Option<&Identity>) -> Result<bool, Refusal> {
 }
 
 /// The picture of the node that the calling thread is in, but for its programs.
+/// What only a program behind a device knows. Where none is, or it cannot be asked, there is nothing more to say than that.
+fn ask_endpoints(at: &At, wanted: &NodeState, seen: &mut NodeState) {
+    for (name, link) in &mut seen.links {
+        let Some(wanted) = wanted.links.get(name).filter(|l| l.properties.contains_key(PROPERTY)) else { continue };
+        let socket = at.netns.as_ref().map(|netns| kept(netns, &format!("/run/wireguard/{name}.sock")));
+        let known = match socket.filter(|_| wanted.properties.len() > 1) {
+            Some(socket) => endpoint::seen(Path::new(&socket)).map(|wireguard| wireguard.described()),
+            None => None,
+        };
+        let known = known.unwrap_or_else(|| wanted.properties.clone());
+        for (key, value) in known.into_iter().filter(|(key, _)| key != PROPERTY) {
+            link.properties.insert(key, value);
+        }
+    }
+}
+
 fn look_around(wanted: &NodeState) -> Result<NodeState, Refusal> {
     let mut state = observe::node(&mut Netlink::open()?, wanted)?;
+    for (name, link) in state.links.iter_mut().filter(|(_, link)| link.kind == Wireguard::WORD) {
+        link.properties.extend(wireguard::seen(name)?.described());
+    }
     state.sysctls = observe::sysctls(wanted.sysctls.keys());
     // A set that the lab does not know does nothing without a firewall line, and that would be seen.
     state.ipsets = if wanted.ipsets.is_empty() { BTreeMap::new() } else { ipset::shown()? };

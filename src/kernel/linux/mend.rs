@@ -2,6 +2,7 @@
 
 use rtnetlink::LinkUnspec;
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
+use rtnetlink::packet_route::route::{RouteProtocol, RouteScope, RouteType};
 
 use super::{Linux, absent_is_fine};
 use crate::ip::{Family, Mac};
@@ -52,6 +53,15 @@ impl Linux {
                 Ok(())
             }
         }
+    }
+
+    /// Takes away whatever route stands where this one belongs: the same network, table and metric. Absent is success.
+    pub fn clear_route(&mut self, at: &At, route: &crate::ip::Route) -> Result<(), Refusal> {
+        let bare = crate::ip::Route { hops: Vec::new(), src: None, mtu: None, ..route.clone() };
+        let mut message = self.inside(&at.netns)?.route(&bare)?;
+        (message.header.kind, message.header.scope) = (RouteType::Unspec, RouteScope::NoWhere);
+        message.header.protocol = RouteProtocol::Unspec;
+        absent_is_fine(self.socket(&at.netns)?.one(Message::DelRoute(message), 0))
     }
 
     pub(super) fn reset_property(&mut self, at: &At, dev: &str, property: &str) -> Result<(), Refusal> {

@@ -11,7 +11,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use super::diver::Diver;
 use super::{Halt, Kernel, Refusal, firewall, ipset, netns, process, sysctl};
 use crate::ip::{Family, iptables};
-use crate::link::{By, veth};
+use crate::link::{By, Kind, NewLink, veth};
 use crate::name::IfName;
 use crate::plan::{At, Batch, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd, Way};
 
@@ -70,6 +70,9 @@ impl Linux {
                     if !kernel.services.get(&key).is_some_and(|known| process::alive(*known)) {
                         kernel.services.insert(key, *process);
                     }
+                }
+                (Op::StartEndpoint { at, dev, .. }, Some(Done::Started(process))) => {
+                    kernel.endpoints.insert((at.node.to_string(), dev.clone()), *process);
                 }
                 (Op::AddNetns { at: At { netns: Some(netns), .. } }, Some(Done::Netns(identity))) => {
                     kernel.identities.insert(netns.clone(), *identity);
@@ -163,6 +166,14 @@ fn namespace_file(name: &str) -> Result<File, Refusal> {
     netns::open(name)?.ok_or_else(|| Refusal::errno(libc::ENOENT, Some(format!("there is no namespace `{name}`"))))
 }
 
+/// What a new link where the calling thread is needs beside its attributes.
+fn configure(link: &NewLink) -> Result<(), Refusal> {
+    match &link.kind {
+        Kind::Wireguard(wireguard) => super::wireguard::configure(&link.name, wireguard),
+        _ => Ok(()),
+    }
+}
+
 /// Loads firewall lines where the calling thread is; gives them as the kernel shows them.
 fn load_rules(family: Family, lines: &[iptables::Line]) -> Result<Vec<String>, Refusal> {
     firewall::load(family, lines)?;
@@ -217,7 +228,11 @@ impl Kernel for Linux {
             }
             Op::AddVeth { ends } => self.add_veth(ends, plan.group)?,
             Op::AddLink { at, link } if link.by == By::UserSpace => self.add_tun(at, link, plan.group)?,
-            Op::AddLink { at, link } => self.inside(&at.netns)?.add_link(link, plan.group)?,
+            Op::AddLink { at, link } => {
+                self.inside(&at.netns)?.add_link(link, plan.group)?;
+                let link = link.clone();
+                self.within(&at.netns, move || configure(&link))??;
+            }
             Op::StartEndpoint { at, dev, endpoint } => return self.start_endpoint(plan, at, dev, endpoint),
             Op::LoadSets { at, sets } => {
                 let sets = sets.clone();
