@@ -180,6 +180,7 @@ fn carry_out(
     journal.act(action, &added.steps)?;
     let result = steps(&mut kernel, whole, &added.steps, journal, topology, say);
     let Err(error) = result else {
+        kernel.forget_ways(&whole.nodes).map_err(|r| Error::machine("cannot flush the routing caches").cause(r))?;
         let left = now(&running.name)?.map(|mut now| look(&mut kernel, &mut now)).transpose()?;
         journal.acted(action).map_err(lost)?;
         return Ok(left.unwrap_or_default());

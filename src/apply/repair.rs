@@ -96,6 +96,7 @@ impl Mender<'_> {
         self.reload(&done, reload)?;
         let plan = &self.now.plan;
         self.kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], self.source, &refusal))?;
+        self.kernel.forget_ways(&plan.nodes).map_err(|r| Error::machine("cannot flush the routing caches").cause(r))?;
         actual = self.observe()?;
         let still = diff(&self.expected(), &actual);
         let words = |d: &Drift| format!("{}: {d}", d.node);

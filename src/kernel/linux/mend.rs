@@ -6,7 +6,7 @@ use rtnetlink::packet_route::route::{RouteProtocol, RouteScope, RouteType};
 
 use super::{Linux, absent_is_fine};
 use crate::ip::{Family, Mac};
-use crate::kernel::{Refusal, conntrack, firewall, ipset, messages, qdisc};
+use crate::kernel::{Refusal, conntrack, firewall, ipset, messages, netns, qdisc, sysctl};
 use crate::plan::At;
 use crate::state::QDISC;
 
@@ -111,6 +111,19 @@ impl Linux {
             return Ok(());
         }
         Ok(self.within(&at.netns, conntrack::forget)??)
+    }
+
+    /// Lets lab namespaces forget what they have learnt about the ways to others, once routes or links have changed: an MTU
+    /// that was found out is believed for ten minutes.
+    pub fn forget_ways(&mut self, nodes: &[At]) -> Result<(), Refusal> {
+        for at in nodes.iter().filter(|at| at.netns.as_deref().is_some_and(netns::exists)) {
+            self.within(&at.netns, || {
+                ["ipv4", "ipv6"].map(|family| sysctl::write(&format!("net/{family}/route/flush"), "1"))
+            })?
+            .into_iter()
+            .collect::<Result<Vec<()>, Refusal>>()?;
+        }
+        Ok(())
     }
 
     /// Empties the tables of a lab namespace before they are loaded again.
