@@ -42,3 +42,5 @@ mod several;
 mod show;
 #[path = "kernel/trial.rs"]
 mod trial;
+#[path = "kernel/trust.rs"]
+mod trust;

@@ -18,6 +18,7 @@ pub mod running;
 pub mod status;
 pub mod stop;
 pub mod trial;
+pub mod trust;
 pub mod up;
 pub mod view;
 
@@ -40,6 +41,13 @@ pub enum Event<'a> {
     },
     /// Something worth a line.
     Note(String),
+}
+
+/// Who runs netlab: the user behind `sudo`.
+fn user() -> String {
+    let user = std::env::var("SUDO_USER").ok().filter(|u| !u.is_empty());
+    let own = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|u| u.name);
+    user.or_else(own).unwrap_or_else(|| "root".into())
 }
 
 /// A step that was refused, as the user sees it: lab line, kernel's words, command.

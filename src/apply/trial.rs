@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::act::{self, Move};
 use super::checks::{self, Outcome};
 use super::running::{self, Found};
-use super::{down, here, preflight, up};
+use super::{down, here, preflight, trust, up};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Linux, apart};
 use crate::plan::{Mode, Plan, build};
@@ -124,9 +124,13 @@ pub fn side_by_side(labs: &[String], jobs: usize, words: &[&str], mut done: impl
 /// The life itself; for the first process of a machine of its own. `words` puts an error into words.
 pub fn live(named: &str, words: &dyn Fn(&Error) -> String) -> Trial {
     let trial = Trial::of(named);
-    // Before /run and /etc become others: the lab file may be there.
-    let (found, topology) = match running::load(named) {
-        Ok((found, topology, _)) => (found, topology),
+    // Before /run and /etc become others: the lab file may be there. It was agreed to a moment ago, if it is the same.
+    let agreed = |(found, topology, _): (Found, Topology, _)| match trust::missing(&found, &topology)?.is_empty() {
+        true => Ok((found, topology)),
+        false => Err(Error::usage("nobody has agreed to what it runs").help("netlab trust LAB")),
+    };
+    let (found, topology) = match running::load(named).and_then(agreed) {
+        Ok(both) => both,
         Err(error) => return trial.ended(Verdict::Failed, words(&error)),
     };
     let ready = apart::furnish()

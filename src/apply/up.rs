@@ -118,13 +118,11 @@ fn drift(entry: &Entry, lock: &lock::Lock) -> Result<Vec<crate::state::Drift>> {
 
 fn header(found: &Found, topology: &Topology, plan: &Plan) -> Header {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let user = std::env::var("SUDO_USER").ok().filter(|u| !u.is_empty());
-    let own = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|u| u.name);
     Header {
         format: FORMAT,
         boot_id: machine::boot_id(),
         at: now,
-        user: user.or_else(own).unwrap_or_else(|| "root".into()),
+        user: super::user(),
         file: found.file.clone(),
         source: topology.source.clone(),
         on_host: plan.machine().is_some(),

@@ -22,6 +22,9 @@ pub(super) struct Args {
     /// Run them again and again
     #[arg(long)]
     watch: bool,
+    /// Agree to the commands of a lab file whose checks have changed
+    #[arg(long)]
+    trust: bool,
     /// Form of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -30,7 +33,7 @@ pub(super) struct Args {
 impl Args {
     /// All checks of a lab.
     pub(super) fn of(lab: &str) -> Args {
-        Args { lab: Some(lab.into()), only: Vec::new(), watch: false, format: Format::Text }
+        Args { lab: Some(lab.into()), only: Vec::new(), watch: false, trust: false, format: Format::Text }
     }
 }
 
@@ -39,24 +42,25 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     let format = if globals.json { Format::Json } else { args.format };
     if args.watch && std::io::stdout().is_terminal() {
         loop {
-            let text = report::checks::draw(&once(args)?, format);
+            let text = report::checks::draw(&once(args, globals)?, format);
             // Home, then clear below: the old picture stays until the new one is there.
             report::answer(&format!("\u{1b}[H\u{1b}[2J{text}"));
             std::thread::sleep(Duration::from_secs(1));
         }
     }
-    let outcomes = once(args)?;
+    let outcomes = once(args, globals)?;
     report::answer(&report::checks::draw(&outcomes, format));
     Ok(u8::from(outcomes.failed() > 0))
 }
 
-fn once(args: &Args) -> Result<Outcomes> {
+fn once(args: &Args, globals: &Globals) -> Result<Outcomes> {
     let running = running::pick_running(args.lab.as_deref())?;
     let named_file = args.lab.as_deref().filter(|l| l.contains('/') || l.ends_with(".yaml") || l.ends_with(".yml"));
     let topology = match named_file {
         // A trainer who edits the checks of a lab that is up wants the new ones.
         Some(file) => {
-            let (_, topology, _) = running::load(file)?;
+            let (found, topology, _) = running::load(file)?;
+            super::trust::consent(&found, &topology, args.trust, globals)?;
             let mode = if running.entry.on_host() { Mode::OnHost } else { Mode::Isolated };
             let same = |a: &Plan| {
                 let lacking = a.in_user_space().map(|(_, link)| link.kind.word().to_string()).collect();

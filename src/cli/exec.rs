@@ -71,7 +71,7 @@ pub(super) fn replace(mut command: std::process::Command, at: &At) -> Error {
     if let (Some(name), None) = (&at.netns, &file) {
         return Error::machine(format!("the namespace `{name}` is gone")).help("`netlab repair` makes it anew");
     }
-    if let Err(e) = process::enter(&mut command, at.netns.as_deref().zip(file.as_ref()), Session::Shared) {
+    if let Err(e) = process::enter(&mut command, at.netns.as_deref().zip(file.as_ref()), Session::Shared, None) {
         return Error::machine(format!("cannot enter `{}`", at.node)).cause(e);
     }
     let e = command.exec();

@@ -17,6 +17,7 @@ mod shell;
 mod show;
 mod status;
 mod test;
+mod trust;
 mod up;
 mod validate;
 
@@ -62,6 +63,7 @@ enum Command {
     Down(down::Args),
     Plan(plan::Args),
     Test(test::Args),
+    Trust(trust::Args),
     Validate(validate::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Down(args) => down::run(&args, &cli.globals),
         Command::Plan(args) => plan::run(&args, &cli.globals),
         Command::Test(args) => test::run(&args, &cli.globals),
+        Command::Trust(args) => trust::run(&args, &cli.globals),
         Command::Validate(args) => validate::run(&args, &cli.globals),
         Command::Init(args) => init::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -1,12 +1,13 @@
 //! `netlab test`
 
 use super::{Exit, Globals};
-use crate::apply::preflight;
 use crate::apply::trial::{self, Verdict};
+use crate::apply::{preflight, running};
 use crate::error::{Error, Result};
 use crate::kernel::apart;
 use crate::labs;
 use crate::report::{self, checks::Format, diagnostic, trials};
+use crate::topology;
 
 /// Try labs from up to down: each on a throw-away machine of its own, several at a time
 ///
@@ -30,6 +31,9 @@ pub(super) struct Args {
     /// A lab that this machine cannot make is no failure
     #[arg(long)]
     allow_unable: bool,
+    /// Agree to the commands that the lab files name; remembered until they change
+    #[arg(long)]
+    trust: bool,
     /// How far into the machine of its own this process is
     #[arg(long, hide = true)]
     stage: Option<Stage>,
@@ -57,7 +61,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         _ => {}
     }
     preflight::rights()?;
-    let labs = chosen(args)?;
+    let labs = chosen(args, globals)?;
     let format = if globals.json { Format::Json } else { args.format };
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let jobs = args.jobs.map_or(processors, usize::from);
@@ -78,12 +82,16 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
 }
 
 /// The labs that are meant. A name that nothing stands behind is said before anything is begun.
-fn chosen(args: &Args) -> Result<Vec<String>> {
+fn chosen(args: &Args, globals: &Globals) -> Result<Vec<String>> {
     if args.all {
         return Ok(labs::ALL.iter().map(|lab| lab.name.to_string()).collect());
     }
     for lab in &args.labs {
-        crate::apply::running::find(lab)?;
+        let found = running::find(lab)?;
+        // A lab with mistakes is a failed test; nothing of it runs.
+        if let Ok((topology, _)) = topology::load(found.source.clone()) {
+            super::trust::consent(&found, &topology, args.trust, globals)?;
+        }
     }
     Ok(args.labs.clone())
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Exit, Globals, check};
-use crate::apply::{running, up};
+use super::{Exit, Globals, check, trust};
+use crate::apply::{preflight, running, up};
 use crate::error::{Error, plural};
 use crate::plan::Mode;
 use crate::report::{self, diagnostic, progress::Progress, text};
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Take a lab of the same name down first
     #[arg(long)]
     replace: bool,
+    /// Agree to the commands that the lab file names; remembered until they change
+    #[arg(long)]
+    trust: bool,
 }
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
@@ -64,6 +67,8 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     if args.explain && !globals.json {
         report::answer(&text::plan(&plan));
     }
+    preflight::rights()?;
+    trust::consent(&found, &topology, args.trust, globals)?;
     super::mind_signals();
     let options = up::Options { mode, keep: args.keep, replace: args.replace };
     let mut progress = Progress::new(globals.json);

@@ -1,6 +1,7 @@
 //! Programs in a namespace: started as `ip netns exec` starts them, found by the namespace they are in, ended for good.
 
 use std::collections::HashSet;
+use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{Gid, Uid};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::Refusal;
@@ -32,14 +34,75 @@ pub enum Session {
     Shared,
 }
 
+/// A user that a program runs as: without root's rights.
+#[derive(Debug, Clone)]
+pub struct User {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+    /// Programs of this user's cannot gain rights either, as `sudo` and `ping` do.
+    for_good: bool,
+}
+
+impl User {
+    /// A user of this machine, with its groups.
+    pub fn named(name: &str) -> Result<User, Refusal> {
+        let found = nix::unistd::User::from_name(name)?;
+        let found = found.ok_or_else(|| Refusal::new(format!("there is no user `{name}` on this machine")))?;
+        let c_name = CString::new(name).map_err(|_| Refusal::new("a user's name has no zero in it"))?;
+        let groups = nix::unistd::getgrouplist(&c_name, found.gid).unwrap_or_else(|_| vec![found.gid]);
+        Ok(User { uid: found.uid, gid: found.gid, groups, for_good: false })
+    }
+
+    /// Whoever runs netlab: the user behind `sudo`, else `nobody`. For what takes no rights; none where netlab itself
+    /// could not become another user (a container that has only root).
+    pub fn caller() -> Option<User> {
+        let number = |name: &str| std::env::var(name).ok()?.parse().ok().filter(|n| *n != 0);
+        let uid = number("SUDO_UID").unwrap_or(NOBODY);
+        let gid = number("SUDO_GID").unwrap_or(NOBODY);
+        let user = User { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid), groups: Vec::new(), for_good: true };
+        (mapped("uid_map", uid) && mapped("gid_map", gid)).then_some(user)
+    }
+
+    /// Becomes the user, in a child right after the fork, or in a process that has only one thread.
+    pub fn become_it(&self) -> nix::Result<()> {
+        nix::unistd::setgroups(&self.groups)?;
+        nix::unistd::setresgid(self.gid, self.gid, self.gid)?;
+        // The capabilities go with the last user number that is root's.
+        nix::unistd::setresuid(self.uid, self.uid, self.uid)?;
+        if self.for_good {
+            nix::sys::prctl::set_no_new_privs()?;
+        }
+        Ok(())
+    }
+}
+
+const NOBODY: u32 = 65534;
+
+/// Whether a number means anybody in this user namespace.
+fn mapped(map: &str, id: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/self/{map}")).unwrap_or_default();
+    text.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        matches!(numbers.as_slice(), [first, _, n] if (*first..first + n).contains(&u64::from(id)))
+    })
+}
+
 /// Prepares a command to run in a namespace as `ip netns exec NAME` would: its own /sys, the files of /etc/netns/NAME in
 /// place of those in /etc; and beside that what else the node has for its programs alone.
-pub fn enter(command: &mut Command, netns: Option<(&str, &File)>, session: Session) -> std::io::Result<()> {
+///
+/// It has 0, 1 and 2 open and nothing else, unless it is a person's; and it runs as `user`, if that is said.
+pub fn enter(
+    command: &mut Command,
+    netns: Option<(&str, &File)>,
+    session: Session,
+    user: Option<User>,
+) -> std::io::Result<()> {
     let place = match netns {
         Some((name, file)) => Some((file.as_fd().try_clone_to_owned()?, View::of(name)?)),
         None => None,
     };
-    let work = move || child(place.as_ref(), session);
+    let work = move || child(place.as_ref(), session, user.as_ref());
     // SAFETY: between fork and exec only system calls on data that was made before the fork; nothing is allocated (nix
     // keeps the few short paths that are not C strings yet on the stack).
     unsafe { command.pre_exec(work) };
@@ -47,7 +110,7 @@ pub fn enter(command: &mut Command, netns: Option<(&str, &File)>, session: Sessi
 }
 
 /// Runs in the child, right before the program.
-fn child(place: Option<&(OwnedFd, View)>, session: Session) -> std::io::Result<()> {
+fn child(place: Option<&(OwnedFd, View)>, session: Session, user: Option<&User>) -> std::io::Result<()> {
     match session {
         Session::Own => {
             nix::unistd::setsid()?;
@@ -55,18 +118,26 @@ fn child(place: Option<&(OwnedFd, View)>, session: Session) -> std::io::Result<(
         Session::Group => nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?,
         Session::Shared => {}
     }
-    let Some((namespace, view)) = place else {
-        return Ok(());
-    };
-    setns(namespace, CloneFlags::CLONE_NEWNET)?;
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)?;
-    // /sys shows the network of whoever mounted it. In a container it may not be ours to mount: then it stays.
-    if umount2("/sys", MntFlags::MNT_DETACH).is_ok() {
-        let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>);
+    if session != Session::Shared {
+        // Whoever started netlab may have left files open in it; std's own pipe must stay until exec.
+        // SAFETY: numbers only. An old kernel without the call (< 5.11) leaves them open, as everywhere.
+        unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     }
-    // Half a view would be worse than none: a daemon with the machine's own configuration.
-    view.enter()?;
+    if let Some((namespace, view)) = place {
+        setns(namespace, CloneFlags::CLONE_NEWNET)?;
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)?;
+        // /sys shows the network of whoever mounted it. In a container it may not be ours to mount: then it stays.
+        if umount2("/sys", MntFlags::MNT_DETACH).is_ok() {
+            let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>);
+        }
+        // Half a view would be worse than none: a daemon with the machine's own configuration.
+        view.enter()?;
+    }
+    // Last: all of the above takes root. (std's own `uid` would come first.)
+    if let Some(user) = user {
+        user.become_it()?;
+    }
     Ok(())
 }
 

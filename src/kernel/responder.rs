@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::process::User;
 use crate::topology::Responder;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,6 +47,12 @@ pub fn serve(proto: Responder, at: SocketAddr, name: &str) -> std::io::Result<()
         Ok(_) => stdin.as_fd().try_clone_to_owned()?,
         Err(_) => open(proto, at)?,
     };
+    // It has its socket; nothing else that it does takes rights.
+    if nix::unistd::geteuid().is_root()
+        && let Some(user) = User::caller()
+    {
+        user.become_it()?;
+    }
     match proto {
         Responder::Http => accept(&TcpListener::from(socket), name, http),
         Responder::Tcp => accept(&TcpListener::from(socket), name, echo),

@@ -35,6 +35,12 @@ pub fn talk(text: &str) {
     let _ = writeln!(out, "{text}");
 }
 
+/// Asks, on one line with the answer.
+pub fn ask(text: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
 /// Writes an answer as JSON.
 pub fn json(value: &impl Serialize) {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|e| format!("{{\"error\": \"{e}\"}}"));

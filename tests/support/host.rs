@@ -36,7 +36,9 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /media
-mkdir /media/bin /media/etc /media/work /media/tmp
+mkdir /media/bin /media/etc /media/work /media/tmp /media/state
+# The labs that tests write are the machine's own; tests/kernel/trust.rs is about those that are not.
+echo '{"folder":"/media/tmp","by":"the tests"}' > /media/state/trusted
 touch /media/bin/netlab
 mount --bind "$1" /media/bin/netlab
 if ! mount -t overlay -o lowerdir=/etc,upperdir=/media/etc,workdir=/media/work overlay /etc 2>/dev/null; then
@@ -143,7 +145,7 @@ impl Host {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.pid.to_string(), "--mount", "--net", "--pid", "--", program]);
-        command.env_clear().env("LC_ALL", "C").env("HOME", "/");
+        command.env_clear().env("LC_ALL", "C").env("HOME", "/").env("NETLAB_STATE", format!("{SCRATCH}/state"));
         command.env("PATH", format!("{SCRATCH}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

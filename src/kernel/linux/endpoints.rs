@@ -48,7 +48,7 @@ impl Linux {
         command.stdin(stdin).stdout(log.try_clone()?).stderr(log);
         command.env(process::MARK, plan.mark()).env("NETLAB_NODE", &node);
         let file = self.namespace(&at.netns)?.map(File::try_clone).transpose()?;
-        process::enter(&mut command, at.netns.as_deref().zip(file.as_ref()), Session::Own)?;
+        process::enter(&mut command, at.netns.as_deref().zip(file.as_ref()), Session::Own, None)?;
         let mut child = command.spawn().map_err(|e| Refusal::from(e).about("netlab endpoint"))?;
         if let (Some(lines), Some(mut pipe)) = (input, child.stdin.take()) {
             // One that has died already says why in its log.

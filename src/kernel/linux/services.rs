@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::Linux;
-use crate::kernel::process::Session;
+use crate::kernel::process::{Session, User};
 use crate::kernel::{Refusal, process, responder};
 use crate::plan::{At, Done, Op, Plan, Process, stopped};
 use crate::topology::{Program, Ready, Reload, Service};
@@ -58,12 +58,10 @@ impl Linux {
     ) -> Result<(), Refusal> {
         command.env(process::MARK, plan.mark()).env("NETLAB_NODE", at.node.as_str());
         command.envs(&service.env);
-        if let Some(user) = &service.user {
-            become_user(command, user)?;
-        }
+        let user = service.user.as_deref().map(User::named).transpose()?;
         let file = self.namespace(&at.netns)?.map(File::try_clone).transpose()?;
         let place = at.netns.as_deref().zip(file.as_ref());
-        Ok(process::enter(command, place, session)?)
+        Ok(process::enter(command, place, session, user)?)
     }
 
     /// Runs one of a service's own commands to its end: what it said, and whether it was happy.
@@ -205,12 +203,4 @@ fn service_program(service: &Service) -> String {
         Program::Responder { .. } => "netlab responder".into(),
         Program::Run(argv) => argv[0].clone(),
     }
-}
-
-fn become_user(command: &mut std::process::Command, user: &str) -> Result<(), Refusal> {
-    use std::os::unix::process::CommandExt;
-    let found = nix::unistd::User::from_name(user)?;
-    let found = found.ok_or_else(|| Refusal::new(format!("there is no user `{user}` on this machine")))?;
-    command.uid(found.uid.as_raw()).gid(found.gid.as_raw());
-    Ok(())
 }
