@@ -40,6 +40,8 @@ mod sees;
 mod several;
 #[path = "kernel/show.rs"]
 mod show;
+#[path = "kernel/state.rs"]
+mod state;
 #[path = "kernel/trial.rs"]
 mod trial;
 #[path = "kernel/trust.rs"]

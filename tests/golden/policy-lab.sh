@@ -219,5 +219,6 @@ ip netns exec policy-lab-node1 iptables -A cali-tw-cali69ae394a180 -m comment --
 ip netns exec policy-lab-gw netlab responder http 0.0.0.0:80 gw </dev/null >/dev/null 2>&1 &
 ip netns exec policy-lab-nginx netlab responder http 0.0.0.0:80 nginx </dev/null >/dev/null 2>&1 &
 ip netns exec policy-lab-nginx netlab responder http 0.0.0.0:8080 nginx </dev/null >/dev/null 2>&1 &
+ip netns exec policy-lab-bbok netlab responder http 0.0.0.0:80 bbok </dev/null >/dev/null 2>&1 &
 ip netns exec policy-lab-other netlab responder http 0.0.0.0:80 other </dev/null >/dev/null 2>&1 &
 ip netns exec policy-lab-vault netlab responder http 0.0.0.0:80 vault </dev/null >/dev/null 2>&1 &
