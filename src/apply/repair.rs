@@ -93,6 +93,14 @@ impl Mender<'_> {
                 done.insert(n);
             }
         }
+        // Rules spoke of these until now.
+        for drift in found.iter().filter(|d| d.change == Change::Extra && matches!(d.item, Item::Set(_))) {
+            if let Some(at) = self.now.plan.nodes.iter().find(|at| *at.node == *drift.node) {
+                self.kernel
+                    .remove_extra(at, &drift.item)
+                    .map_err(|r| Error::machine(format!("{}: cannot mend: {drift}", drift.node)).cause(r))?;
+            }
+        }
         self.reload(&done, reload)?;
         let plan = &self.now.plan;
         self.kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], self.source, &refusal))?;

@@ -138,7 +138,7 @@ impl Host {
                  ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev eth0")
             .success();
         // The state that `ip link` shows follows the cable a moment later.
-        self.wait_for("test $(ip -o link show | grep -c 'state UP') = 2");
+        self.wait_for("test $(ip -o link show | grep -c 'state UP') = 2 && ! ip addr show tentative | grep -q .");
     }
 
     /// A command on this machine, with nothing of the caller's environment.

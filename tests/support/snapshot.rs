@@ -140,13 +140,15 @@ fn mount(line: &str) -> String {
     format!("{} {what}", words[3..6].join(" "))
 }
 
-/// The command line of every process.
+/// The command line of every process. One that has been ended gives its memory back first, and has none from then on.
 fn processes() -> Vec<String> {
     let mut lines = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         if entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()) {
             let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            lines.push(String::from_utf8_lossy(&command).replace('\0', " "));
+            if !command.is_empty() {
+                lines.push(String::from_utf8_lossy(&command).replace('\0', " "));
+            }
         }
     }
     lines.sort();
