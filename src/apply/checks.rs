@@ -25,7 +25,7 @@ use crate::kernel::Refusal;
 use crate::kernel::capture::Capture;
 use crate::kernel::diver;
 use crate::kernel::process::{self, Session, User};
-use crate::plan::At;
+use crate::plan::{At, Plan};
 use crate::topology::Topology;
 
 /// How many checks run at the same time: more would only wait for each other on two cores.
@@ -87,6 +87,9 @@ pub struct Outcomes {
     pub waiting: Vec<Waiting>,
     /// When something failed: what differs from the plan.
     pub drift: Vec<status::Described>,
+    /// Kinds of tunnels that netlab carried itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_user_space: Vec<&'static str>,
     /// How long it took.
     pub seconds: f64,
 }
@@ -153,6 +156,7 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
             })
             .collect(),
         drift: drift.into_iter().map(status::Described::from).collect(),
+        in_user_space: running.entry.plan.as_ref().map(Plan::kinds_in_user_space).unwrap_or_default(),
         seconds: begun.elapsed().as_secs_f64(),
     })
 }

@@ -13,6 +13,8 @@ mod op;
 mod pending;
 mod undo;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use action::action;
@@ -67,6 +69,12 @@ impl Plan {
             Op::AddLink { at, link } if link.by == By::UserSpace => Some((at, link)),
             _ => None,
         })
+    }
+
+    /// The kinds of these links, each once.
+    pub fn kinds_in_user_space(&self) -> Vec<&'static str> {
+        let kinds: BTreeSet<&str> = self.in_user_space().map(|(_, link)| link.kind.word()).collect();
+        kinds.into_iter().collect()
     }
 
     /// The comment that marks the lab's rules on the machine.

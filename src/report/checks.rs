@@ -98,12 +98,19 @@ fn text(outcomes: &Outcomes) -> String {
         (0, false) => "no check applies now".to_string(),
         _ => words,
     };
-    out.push_str(&format!("\n{}: {words} ({:.2} s)\n", outcomes.lab, outcomes.seconds));
+    let how = in_user_space(outcomes).map(|kinds| format!(", {kinds}")).unwrap_or_default();
+    out.push_str(&format!("\n{}: {words} ({:.2} s{how})\n", outcomes.lab, outcomes.seconds));
     out.push_str(&waiting(outcomes));
     out
 }
 
 /// How many checks wait for which action.
+/// What was not the kernel's work.
+fn in_user_space(outcomes: &Outcomes) -> Option<String> {
+    let kinds = &outcomes.in_user_space;
+    (!kinds.is_empty()).then(|| format!("{} in user space", kinds.join(" and ")))
+}
+
 fn waiting(outcomes: &Outcomes) -> String {
     let mut for_what: BTreeMap<String, usize> = BTreeMap::new();
     for check in &outcomes.waiting {
@@ -120,6 +127,7 @@ fn waiting(outcomes: &Outcomes) -> String {
 
 fn tap(outcomes: &Outcomes) -> String {
     let mut out = format!("TAP version 14\n1..{}\n", outcomes.checks.len());
+    out.extend(in_user_space(outcomes).map(|kinds| format!("# {kinds}\n")));
     for (i, check) in outcomes.checks.iter().enumerate() {
         out.push_str(&tap_one(i + 1, check));
     }
@@ -234,6 +242,7 @@ mod tests {
             checks: vec![check(true), check(false)],
             waiting: vec![],
             drift: vec![],
+            in_user_space: vec![],
             seconds: 0.1,
         }
     }

@@ -75,6 +75,7 @@ fn a_tunnel_in_user_space_works_and_goes_without_a_trace() {
         let lab = host.write("named-ends.yaml", NAMED_ENDS);
         host.netlab(["up", &lab, "--check"].iter().chain(options)).success();
         host.netlab(["status"]).success().says("in user space: tun9 of host (ipip), tun9 of far (ipip)");
+        host.netlab(["check"]).success().says("ipip in user space");
         host.netlab(["down"]).success();
         host.assert_as(&before, format!("named-ends {options:?}"));
     }
