@@ -46,3 +46,5 @@ mod state;
 mod trial;
 #[path = "kernel/trust.rs"]
 mod trust;
+#[path = "kernel/why.rs"]
+mod why;

@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
 use super::running::Running;
-use super::{capture, ground, status};
+use super::{capture, ground, status, why};
 use crate::check::sees::Sees;
 use crate::check::{self, Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
 use crate::error::{Error, Result, did_you_mean};
@@ -48,9 +48,15 @@ pub struct Outcome {
     pub expected: String,
     /// What was seen.
     pub seen: String,
+    /// Why, when that could be seen: the first thing on the way that is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// What that usually means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meaning: Option<String>,
+    /// Somebody answered, if not as expected.
+    #[serde(skip)]
+    pub answered: bool,
     /// The command that repeats it.
     pub command: String,
     /// What to look at.
@@ -118,7 +124,8 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
         .map_err(|e| Error::machine("cannot start the runtime").cause(e))?;
     let local = tokio::task::LocalSet::new();
     let runner = Rc::new(Runner { nodes, slots: Semaphore::new(AT_ONCE), topology });
-    let outcomes = runtime.block_on(local.run_until(async {
+    let reasons = runner.clone();
+    let mut outcomes = runtime.block_on(local.run_until(async {
         let looks = |check: &Check| matches!(check.kind, Kind::Sees(_));
         let tasks: Vec<_> = chosen
             .iter()
@@ -143,7 +150,14 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
         Ok::<_, Error>(outcomes)
     }))?;
     let failed = outcomes.iter().any(|c| !c.passed);
-    let drift = if failed { status::drift(&running.entry, &ground::lab_folder(&running.name))? } else { Vec::new() };
+    let folder = ground::lab_folder(&running.name);
+    if failed {
+        let again = |check: &Check| {
+            runtime.block_on(local.run_until(reasons.once(&check.node, &check.kind)));
+        };
+        why::explain(&running.entry, &folder, &reasons.topology, (&chosen, &mut outcomes), again);
+    }
+    let drift = if failed { status::drift(&running.entry, &folder)? } else { Vec::new() };
     Ok(Outcomes {
         lab: running.name.clone(),
         checks: outcomes,
@@ -229,7 +243,9 @@ impl Runner {
             passed: verdict.holds,
             expected: check.kind.expected(),
             seen: verdict.seen,
+            why: None,
             meaning: verdict.meaning,
+            answered: verdict.answered,
             command: self.by_hand(check),
             hint: check.hint.clone(),
             seconds: begun.elapsed().as_secs_f64(),
@@ -283,7 +299,10 @@ impl Runner {
     /// Tries once: what it came to, and what somebody must get through to before that counts.
     async fn once(&self, node: &str, kind: &Kind) -> (Verdict, Option<Target>) {
         match self.seen(node, kind).await {
-            Ok(seen) => (kind.judge(&seen), kind.needs_witness(&seen)),
+            Ok(seen) => {
+                let answered = kind.as_witness().is_some_and(|plain| plain.judge(&seen).holds);
+                (Verdict { answered, ..kind.judge(&seen) }, kind.needs_witness(&seen))
+            }
             Err(words) => (Verdict::of(false, words), None),
         }
     }

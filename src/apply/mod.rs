@@ -21,6 +21,7 @@ pub mod trial;
 pub mod trust;
 pub mod up;
 pub mod view;
+pub mod why;
 
 use crate::error::Error;
 use crate::kernel::Refusal;

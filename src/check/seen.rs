@@ -82,12 +82,14 @@ pub struct Verdict {
     pub meaning: Option<String>,
     /// Nothing that happens later can make it hold.
     pub settled: bool,
+    /// Somebody answered, whatever was expected.
+    pub answered: bool,
 }
 
 impl Verdict {
     /// A verdict without a meaning.
     pub fn of(holds: bool, seen: impl Into<String>) -> Verdict {
-        Verdict { holds, seen: seen.into(), meaning: None, settled: false }
+        Verdict { holds, seen: seen.into(), meaning: None, settled: false, answered: false }
     }
     /// What a failure usually means.
     pub fn meaning(mut self, meaning: Option<&str>) -> Verdict {

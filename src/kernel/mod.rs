@@ -7,6 +7,7 @@
 
 pub mod apart;
 pub mod capture;
+pub mod clues;
 mod conntrack;
 
 pub mod diver;

@@ -41,7 +41,10 @@ fn reasons(outcome: &Outcome) -> Vec<Line> {
         ("expected", outcome.expected.clone()),
         ("seen", outcome.seen.clone()),
     ];
-    lines.extend(outcome.meaning.clone().map(|m| ("meaning", m)));
+    lines.extend(outcome.why.clone().map(|w| ("why", w)));
+    // What silence usually means is of no interest where it is known what it means here.
+    let silent = outcome.why.is_some() && outcome.kind != "sees";
+    lines.extend(outcome.meaning.clone().filter(|_| !silent).map(|m| ("meaning", m)));
     lines.extend(outcome.hint.clone().map(|h| ("hint", h)));
     lines.push(("check", outcome.at.clone()));
     lines.into_iter().map(|(word, line)| (word, printable(&line))).collect()
@@ -230,7 +233,9 @@ mod tests {
             passed,
             expected: "an answer".into(),
             seen: "silence \u{1b}[2J".into(),
+            why: None,
             meaning: None,
+            answered: false,
             command: "ip netns exec red ping 1.2.3.4".into(),
             hint: None,
             seconds: 0.01,

@@ -4,6 +4,7 @@
 //! Everything is in the words of `ip`, because that is what a learner compares it with.
 
 mod diff;
+pub mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 
