@@ -37,6 +37,7 @@ built_in![
     "gre-lab",
     "vlan-lab",
     "vrf-lab",
+    "bond-lab",
     "geneve-lab",
     "mtu-lab",
     "impaired-lab",

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 use crate::ip::Family;
 use crate::ip::iptables::Line;
 use crate::kernel::{Kernel, Linux, Refusal};
+use crate::link;
+use crate::name::IfName;
 use crate::plan::{At, Op, Outcome, Plan, Step, Undo, other_ends, pending, stopped};
 use crate::span::Source;
 use crate::state::{Change, Drift, Item, State, diff};
@@ -220,6 +222,10 @@ impl Mender<'_> {
         }
         match op {
             Op::AddLink { at, link } => self.kernel.delete_link(&at.netns, &link.name),
+            // A bond takes a member only while it is down.
+            Op::SetMaster { at, dev, master } if lends(&self.now.plan, at, master) => {
+                self.kernel.remove_extra(at, &Item::Property(dev.to_string(), "state".into()))
+            }
             // An action's lines come on top of the node's own.
             Op::LoadRules { at, family, .. } if !self.now.plan.steps[..n].iter().any(|s| loads(&s.op, at, *family)) => {
                 self.kernel.flush_firewall(at, *family)
@@ -236,6 +242,12 @@ impl Mender<'_> {
 
 fn loads(op: &Op, at: &At, family: Family) -> bool {
     matches!(op, Op::LoadRules { at: a, family: f, .. } if a == at && *f == family)
+}
+
+/// Whether members of that link are brought up by it.
+fn lends(plan: &Plan, at: &At, master: &IfName) -> bool {
+    let makes = |op: &Op| matches!(op, Op::AddLink { at: a, link } if a == at && link.name == *master && link::lends(link.kind.word()));
+    plan.steps.iter().any(|s| makes(&s.op))
 }
 
 fn missing_netns(found: &[Drift], at: &At) -> bool {

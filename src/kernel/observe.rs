@@ -85,6 +85,12 @@ pub(super) fn node(netlink: &mut Netlink, wanted: &NodeState) -> Result<NodeStat
             link.master = Some(names.get(&master).map_or_else(|| format!("#{master}"), ToString::to_string));
         }
     }
+    for property in state.links.values_mut().flat_map(|l| l.properties.values_mut()) {
+        let number = property.strip_prefix('#').and_then(|n| n.parse().ok());
+        if let Some(name) = number.and_then(|n: u32| names.get(&n)) {
+            *property = name.to_string();
+        }
+    }
     let name = |index: u32| names.get(&index).cloned();
     if state.links.values().any(|link| link.properties.contains_key(QDISC)) {
         for message in netlink.dump(Message::GetQueueDiscipline(qdisc::message(None, 0)))? {

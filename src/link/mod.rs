@@ -4,6 +4,7 @@
 //! A new kind is a new file that implements [`LinkKind`] and a line in the list below. Nothing here opens a socket:
 //! messages are made here and sent by `kernel`.
 
+pub mod bond;
 pub mod bridge;
 pub mod device;
 pub mod dummy;
@@ -11,6 +12,7 @@ pub mod endpoint;
 pub mod geneve;
 pub mod gre;
 pub mod ipip;
+pub mod ipvlan;
 pub mod macvlan;
 pub mod sit;
 pub mod tunnel;
@@ -42,6 +44,8 @@ pub trait LinkKind {
     const MODULE: &'static str = Self::WORD;
     /// Whether its interfaces have an Ethernet address.
     const HAS_MAC: bool = true;
+    /// Whether its members take its Ethernet address and MTU, and are brought up by it.
+    const LENDS: bool = false;
 
     /// The words after `type KIND`.
     fn words(&self) -> Vec<String>;
@@ -190,6 +194,11 @@ macro_rules! kinds {
             }
         }
 
+        /// Whether members of a link of that kind take its Ethernet address and MTU, and are brought up by it.
+        pub fn lends(word: &str) -> bool {
+            $((<$module::$name as LinkKind>::LENDS && <$module::$name as LinkKind>::WORD == word))||+
+        }
+
         /// The properties of a link that the kernel described.
         pub fn observed(info: &[LinkInfo]) -> Properties {
             let data = info.iter().find_map(|i| if let LinkInfo::Data(data) = i { Some(data) } else { None });
@@ -208,6 +217,10 @@ kinds! {
     Vlan(vlan),
     /// A second interface on another interface's wire.
     Macvlan(macvlan),
+    /// A second interface on another interface's wire, under the same MAC.
+    Ipvlan(ipvlan),
+    /// Several interfaces as one.
+    Bond(bond),
     /// A routing table of its own for some interfaces.
     Vrf(vrf),
     /// IPv4 in IPv4.
@@ -297,24 +310,14 @@ impl NewLink {
     }
 }
 
+/// How [`LinkKind::observed`] names an interface of which it has only the number: whoever knows the names puts them in.
+pub fn numbered(index: u32) -> String {
+    format!("#{index}")
+}
+
 /// Devices that a module puts into every new namespace by itself: neither ours nor drift.
 pub fn is_fallback(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "tunl0",
-        "gre0",
-        "gretap0",
-        "erspan0",
-        "ip_vti0",
-        "ip6_vti0",
-        "sit0",
-        "ip6tnl0",
-        "ip6gre0",
-        "bonding_masters",
-        "bond0",
-        "dummy0",
-        "ifb0",
-        "ifb1",
-        "teql0",
-    ];
+    const NAMES: &[&str] =
+        &["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
     NAMES.contains(&name)
 }

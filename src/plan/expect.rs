@@ -65,7 +65,7 @@ fn paint(state: &mut State, op: &Op) {
             node.links.insert(link.name.to_string(), made);
         }
         Op::StartEndpoint { dev, endpoint, .. } => link(node, dev, |l| l.properties.extend(endpoint.properties())),
-        Op::SetMaster { dev, master, .. } => link(node, dev, |l| l.master = Some(master.to_string())),
+        Op::SetMaster { dev, master, .. } => set_master(node, dev, master),
         Op::SetMtu { dev, mtu, .. } => link(node, dev, |l| l.mtu = Some(*mtu)),
         Op::SetQdisc { dev, qdisc, .. } => link(node, dev, |l| {
             l.properties.insert(QDISC.into(), qdisc.to_string());
@@ -139,4 +139,14 @@ fn link(node: &mut NodeState, dev: &IfName, change: impl FnOnce(&mut LinkState))
     if let Some(link) = node.links.get_mut(dev.as_str()) {
         change(link);
     }
+}
+
+fn set_master(node: &mut NodeState, dev: &IfName, master: &IfName) {
+    let lender = node.links.get(master.as_str()).filter(|m| crate::link::lends(&m.kind)).cloned();
+    link(node, dev, |l| {
+        l.master = Some(master.to_string());
+        if let Some(lender) = lender {
+            (l.mac, l.mtu, l.up) = (lender.mac, lender.mtu, true);
+        }
+    });
 }

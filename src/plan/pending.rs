@@ -40,8 +40,14 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
             node.sysctls.get(path) == Some(value)
         }
         Op::AddVeth { ends } => ends.iter().all(|end| {
-            let found = actual.nodes.get(end.at.node.as_str()).and_then(|n| n.links.get(end.end.name.as_str()));
-            found.is_some_and(|l| l.kind == "veth" && l.mac.as_deref() == Some(&end.end.mac.to_string()))
+            let of = |state: &'_ State| {
+                let link = state.nodes.get(end.at.node.as_str())?.links.get(end.end.name.as_str())?;
+                Some((link.kind.clone(), link.mac.clone()))
+            };
+            // Its own address is what tells it from a stranger's, unless it has its bond's; out of that, it has its own.
+            let own = Some(("veth".to_string(), Some(end.end.mac.to_string())));
+            let found = of(actual);
+            found.is_some() && (found == own || found == of(expected))
         }),
         Op::AddLink { link, .. } => {
             let wanted = link.kernel_properties();

@@ -116,6 +116,10 @@ pub struct Node {
     pub vlans: IndexMap<Text, crate::link::vlan::Written>,
     /// Second interfaces on other interfaces' wires, by interface name.
     pub macvlans: IndexMap<Text, crate::link::macvlan::Written>,
+    /// The same under the MAC of the other interface, by interface name.
+    pub ipvlans: IndexMap<Text, crate::link::ipvlan::Written>,
+    /// Several interfaces as one, by interface name.
+    pub bonds: IndexMap<Text, crate::link::bond::Written>,
     /// Routing tables of their own for some interfaces, by interface name.
     pub vrfs: IndexMap<Text, crate::link::vrf::Written>,
     /// Interfaces that lead nowhere, by interface name.

@@ -1,4 +1,4 @@
-//! Links that a node makes for itself beside bridges: tunnels, vlans, macvlans, vrfs, dummies.
+//! Links that a node makes for itself beside bridges: tunnels, vlans, macvlans, ipvlans, bonds, vrfs, dummies.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::ip::Mac;
 use crate::link::device::{HasSettings, Settings};
 use crate::link::dummy::Dummy;
 use crate::link::wireguard::{Keys, Place};
-use crate::link::{Kind, is_fallback};
+use crate::link::{self, Kind, is_fallback};
 use crate::name::{IfName, NodeName};
 use crate::span::{Sp, Span};
 use crate::spec;
@@ -56,6 +56,12 @@ pub(super) fn add(
     for (key, section) in &written.macvlans {
         found.push((key, section.resolve(key.span, problems).map(Kind::Macvlan), section.settings()));
     }
+    for (key, section) in &written.ipvlans {
+        found.push((key, section.resolve(key.span, problems).map(Kind::Ipvlan), section.settings()));
+    }
+    for (key, section) in &written.bonds {
+        found.push((key, section.resolve(key.span, problems).map(Kind::Bond), section.settings()));
+    }
     for (key, kind, settings) in found {
         let (Some(name), Some(kind)) = (interface_name(key, key.span, problems), kind) else { continue };
         let interface = interface(lab_name, node, &name, kind, &settings, key.span, problems);
@@ -74,7 +80,9 @@ fn interface(
 ) -> Interface {
     let given = settings.mac.as_ref().and_then(|m| mac(m, problems));
     if let (Some(text), false) = (&settings.mac, kind.has_mac()) {
-        problems.error(text.span, format!("a {} link has no Ethernet address", kind.word())).help("delete `mac`");
+        problems
+            .error(text.span, format!("links of kind {} have no Ethernet address of their own", kind.word()))
+            .help("delete `mac`");
     }
     Interface {
         mac: kind.has_mac().then(|| given.unwrap_or_else(|| Mac::derived(lab_name, node, name))),
@@ -114,7 +122,8 @@ pub(super) fn check(written: &spec::Node, node: &mut Node, problems: &mut Proble
     let mut seen: HashMap<String, Span> = HashMap::new();
     let names: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
     for (name, interface) in &node.interfaces {
-        if let Some(parent) = interface.kind.parent()
+        // What a bond names is one of its members, which have been looked at.
+        if let Some(parent) = interface.kind.parent().filter(|_| !link::lends(interface.kind.word()))
             && !node.interfaces.contains_key(parent)
         {
             problems
@@ -140,27 +149,50 @@ pub(super) fn check(written: &spec::Node, node: &mut Node, problems: &mut Proble
     }
 }
 
-/// The interfaces of a vrf belong to it as ports belong to a bridge.
+/// The interfaces of a vrf or a bond belong to it as ports belong to a bridge.
 fn members(written: &spec::Node, node: &mut Node, problems: &mut Problems) {
-    for (key, section) in &written.vrfs {
-        let Ok(vrf) = IfName::new(key) else { continue };
-        for member in &section.interfaces {
-            let known: Vec<String> = node.interfaces.keys().map(ToString::to_string).collect();
-            match node.interfaces.get_mut(member.value.as_str()) {
-                Some(interface) if interface.master.is_none() => {
-                    interface.master = Some(Sp::new(vrf.clone(), member.span));
-                }
-                Some(_) => {
-                    problems
-                        .error(member.span, format!("`{member}` belongs to another device already"))
-                        .help("an interface is in one bridge or one vrf: delete one of the two");
-                }
-                None => {
-                    problems
-                        .error(member.span, format!("this node has no interface `{member}`"))
-                        .maybe_help(did_you_mean(member, known.iter().map(String::as_str)));
-                }
-            }
+    let bonds = written.bonds.iter().map(|(key, section)| (key, &section.interfaces));
+    let vrfs = written.vrfs.iter().map(|(key, section)| (key, &section.interfaces));
+    // What is bonded is bonded before the bond goes anywhere else.
+    for (key, interfaces) in bonds.chain(vrfs) {
+        let Ok(master) = IfName::new(key) else { continue };
+        for member in interfaces {
+            join(&master, member, node, problems);
         }
     }
+}
+
+fn join(master: &IfName, member: &Sp<String>, node: &mut Node, problems: &mut Problems) {
+    let lends = node.interfaces.get(master).is_some_and(|m| link::lends(m.kind.word()));
+    let known: Vec<String> = node.interfaces.keys().map(ToString::to_string).collect();
+    let Some(interface) = node.interfaces.get_mut(member.value.as_str()) else {
+        problems
+            .error(member.span, format!("this node has no interface `{member}`"))
+            .maybe_help(did_you_mean(member, known.iter().map(String::as_str)));
+        return;
+    };
+    if member.value == master.as_str() {
+        problems.error(member.span, format!("`{member}` cannot be its own member")).help("delete it");
+        return;
+    }
+    if let Some(first) = &interface.master {
+        problems
+            .error(member.span, format!("`{member}` belongs to `{}` already", first.value))
+            .also(first.span, "here")
+            .help("an interface is in one bridge, bond or vrf: delete one of the two");
+        return;
+    }
+    if lends && matches!(interface.kind, Kind::Loopback | Kind::Bond(_)) {
+        problems
+            .error(member.span, format!("`{member}` cannot be a member of a bond"))
+            .help("a member is the end of a link");
+        return;
+    }
+    if lends && let Some(address) = interface.addresses.first() {
+        problems
+            .error(address.span, format!("`{member}` is a member of `{master}`: an address on it does not work"))
+            .also(member.span, "here")
+            .help(format!("put the address on `{master}`"));
+    }
+    interface.master = Some(Sp::new(master.clone(), member.span));
 }

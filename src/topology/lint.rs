@@ -190,7 +190,8 @@ impl<'t> Segments<'t> {
         for (name, node) in &topology.nodes {
             for (port, interface) in &node.interfaces {
                 // A VRF has members too, but they share no wire.
-                let is_bridge = |m: &IfName| node.interfaces.get(m).is_some_and(|i| matches!(i.kind, Kind::Bridge(_)));
+                let is_wire = |k: &Kind| matches!(k, Kind::Bridge(_) | Kind::Bond(_));
+                let is_bridge = |m: &IfName| node.interfaces.get(m).is_some_and(|i| is_wire(&i.kind));
                 if let Some(master) = interface.master.as_ref().filter(|m| is_bridge(&m.value)) {
                     segments.join((name, port), (name, &master.value));
                 }
