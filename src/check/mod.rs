@@ -17,7 +17,7 @@ mod route;
 mod run;
 mod seen;
 pub mod sees;
-mod spread;
+pub mod spread;
 mod tcp;
 mod udp;
 mod words;

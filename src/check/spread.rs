@@ -20,7 +20,7 @@ const MOST_REQUESTS: u32 = 1000;
 /// How seldom a fair spread may fail.
 const SELDOM: f64 = 1e-6;
 /// What stands for an endpoint that refuses, and for one that does not answer.
-const NO_SERVER: &[&str] = &["refused", "timeout"];
+pub const NO_SERVER: &[&str] = &["refused", "timeout"];
 
 /// Many requests.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::{Node, Topology, actions, names};
 use crate::check::sees::{Sees, Traffic};
+use crate::check::spread::NO_SERVER;
 use crate::check::{self, Check, CheckKind, Kind};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::parse_ip;
@@ -41,6 +42,7 @@ fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &m
     let within = written.within.as_ref().and_then(|w| check::duration(w, problems)).unwrap_or(WITHIN);
     let node = node(written, lab, nodes, problems)?;
     source_exists(written, &nodes[&node], problems);
+    servers_exist(written, lab, nodes, problems);
     if written.sees.is_some() && !wire_exists(written, &node, &nodes[&node], problems) {
         return None;
     }
@@ -97,6 +99,24 @@ fn traffic(
             source_exists(&inner, &nodes[&node], problems);
             Some(Traffic { node, kind: Box::new(kind?) })
         }
+    }
+}
+
+/// Those who answer a `spread` say their node's name.
+fn servers_exist(written: &spec::Check, lab: &spec::Lab, nodes: &Nodes, problems: &mut Problems) {
+    let Some(spec::Expect::List(list)) = written.expect.as_ref().map(|e| &e.value).filter(|_| written.spread.is_some())
+    else {
+        return;
+    };
+    for name in list.iter().filter(|n| !NO_SERVER.contains(&n.as_str()) && !nodes.contains_key(n.value.as_str())) {
+        if lab.holes.top("nodes") || lab.nodes.contains_key(name.value.as_str()) {
+            continue;
+        }
+        let known = nodes.keys().map(NodeName::as_str).take_while(|_| names::few(problems)).collect::<Vec<_>>();
+        let help = did_you_mean(name, known.into_iter().chain(NO_SERVER.iter().copied()));
+        problems
+            .error(name.span, format!("there is no node `{name}` to answer"))
+            .help(help.unwrap_or("list nodes with an `http` service, or `refused` and `timeout`".into()));
     }
 }
 
