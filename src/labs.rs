@@ -42,6 +42,7 @@ built_in![
     "mtu-lab",
     "impaired-lab",
     "services-lab",
+    "bgp-lab",
     "policy-lab",
     "dns-lab",
     "ingress-lab",

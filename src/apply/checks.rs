@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use crate::kernel::Refusal;
 use crate::kernel::capture::Capture;
 use crate::kernel::diver;
 use crate::kernel::process::{self, Session, User};
-use crate::plan::{At, Plan};
+use crate::plan::{At, Plan, kept};
 use crate::topology::Topology;
 
 /// How many checks run at the same time: more would only wait for each other on two cores.
@@ -256,6 +257,10 @@ impl Runner {
 
     fn by_hand(&self, check: &Check) -> String {
         let inside = |node: &str, kind: &Kind| match self.nodes.get(node).and_then(|p| p.at.netns.as_deref()) {
+            // `ip netns exec` does not show a node's own /run, where its daemons have their sockets.
+            Some(netns) if matches!(kind, Kind::Bgp(_) | Kind::Run(_)) && Path::new(&kept(netns, "/run")).is_dir() => {
+                format!("netlab exec {node} -- {}", kind.by_hand())
+            }
             Some(netns) => format!("ip netns exec {netns} {}", kind.by_hand()),
             None => kind.by_hand(),
         };

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::ground;
 use crate::error::{Error, Result};
+use crate::ip::bird::{self, Session};
 use crate::ip::conntrack::Flow;
+use crate::ip::ipam::{self, Ipam};
 use crate::ip::nat::{self, Ways};
 use crate::kernel::{Linux, Refusal, View};
 use crate::plan::At;
@@ -57,6 +59,41 @@ pub fn nat(nodes: &[At]) -> Result<Vec<NodeNat>> {
 /// The connections of nodes.
 pub fn flows(nodes: &[At]) -> Result<Vec<NodeFlows>> {
     each(nodes, |kernel, at| Ok(NodeFlows { node: at.node.to_string(), flows: kernel.flows(at)? }))
+}
+
+/// A node and its BGP sessions.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeBgp {
+    /// The node.
+    pub node: String,
+    /// Its sessions; none when its BIRD does not answer.
+    pub sessions: Option<Vec<Session>>,
+    /// What came instead of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The BGP sessions of the nodes that have a BIRD.
+pub fn bgp(nodes: &[At]) -> Result<Vec<NodeBgp>> {
+    let look = |kernel: &mut Linux, at: &At| {
+        let node = at.node.to_string();
+        Ok(kernel.bird(at)?.map(|answer| match answer {
+            Ok(text) => NodeBgp { node, sessions: Some(bird::sessions(&text)), error: None },
+            Err(error) => NodeBgp { node, sessions: None, error: Some(error) },
+        }))
+    };
+    Ok(each(nodes, look)?.into_iter().flatten().collect())
+}
+
+/// Pools, their blocks, and the addresses in use.
+pub fn ipam(nodes: &[At]) -> Result<Ipam> {
+    let mut held = Vec::new();
+    for node in view(nodes)? {
+        if let Some(view) = node.view {
+            held.push(ipam::of_node(&node.node, &view.routes, &view.links, &view.ipsets));
+        }
+    }
+    Ok(ipam::count(&held))
 }
 
 fn each<T>(nodes: &[At], look: impl Fn(&mut Linux, &At) -> std::result::Result<T, Refusal>) -> Result<Vec<T>> {

@@ -5,6 +5,7 @@
 //! and the kind judges what was [`Seen`]. A new kind is a new file that implements [`CheckKind`], a line in the list
 //! below, and its word in `spec::Check`.
 
+mod bgp;
 mod bound;
 mod curl;
 mod dns;
@@ -185,6 +186,8 @@ kinds! {
     Path(path),
     /// How requests are shared out.
     Spread(spread),
+    /// BGP sessions.
+    Bgp(bgp),
     /// Packets on a wire.
     Sees(sees),
     /// Any command.

@@ -36,6 +36,17 @@ enum Subject {
         #[arg(long, value_name = "TEXT")]
         to: Option<String>,
     },
+    /// The BGP sessions of the nodes that have a BIRD, as `calicoctl node status` prints them
+    Bgp {
+        #[command(flatten)]
+        nodes: Nodes,
+    },
+    /// Pools and blocks of pod addresses, as `calicoctl ipam show --show-blocks` prints them
+    Ipam {
+        /// The lab, when several are up
+        #[arg(long, add = super::complete_running())]
+        lab: Option<String>,
+    },
     /// The connections that the nodes track, and what was translated
     Conntrack {
         #[command(flatten)]
@@ -59,6 +70,12 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         Some(Subject::Nat { nodes, to }) => {
             let to = to.as_deref().unwrap_or_default();
             answer(globals, &view::nat(&nodes.find()?)?, |nodes| report::nat::draw(nodes, to));
+        }
+        Some(Subject::Bgp { nodes }) => answer(globals, &view::bgp(&nodes.find()?)?, report::calico::bgp),
+        Some(Subject::Ipam { lab }) => {
+            let nodes = running::pick_running(lab.as_deref())?.entry.plan.map(|p| p.nodes).unwrap_or_default();
+            let ipam = view::ipam(&nodes)?;
+            if globals.json { report::json(&ipam) } else { report::answer(&report::calico::ipam(&ipam)) }
         }
         Some(Subject::Conntrack { nodes }) => {
             answer(globals, &view::flows(&nodes.find()?)?, report::view::flows);

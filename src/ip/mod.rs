@@ -4,8 +4,10 @@
 //! a lab or a kernel. Start with [`route`].
 
 pub mod address;
+pub mod bird;
 pub mod conntrack;
 pub mod fdb;
+pub mod ipam;
 pub mod ipset;
 pub mod iptables;
 pub mod mac;

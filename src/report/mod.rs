@@ -4,6 +4,7 @@
 //! Nothing here decides anything.
 
 pub mod act;
+pub mod calico;
 pub mod checks;
 pub mod diagnostic;
 mod escape;

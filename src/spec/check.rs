@@ -103,6 +103,8 @@ entries! {
         /// outside in, each behind a slash, `*` for any address or port. `ip 10.0.0.11 > 10.0.0.12 proto 4 / ip / icmp`,
         /// `ip / udp * > 4789 / vxlan vni 4096 / ip 10.244.1.2 > *`, `vlan 10 / arp`, `plaintext "token"`.
         pub sees: Option<Text>,
+        /// An address, or several: BGP peers that the node's BIRD must have a session with.
+        pub bgp: Names,
         /// A command and its arguments; no shell reads them.
         pub run: Option<Vec<Text>>,
 
@@ -210,6 +212,10 @@ entries! {
         pub exit: Option<Sp<u8>>,
         /// run: text that standard output must hold.
         pub stdout: Option<Text>,
+        /// bgp: routes that the peer told, and that were taken.
+        pub imported: Option<Sp<u32>>,
+        /// bgp: routes that the peer was told.
+        pub exported: Option<Sp<u32>>,
     }
 }
 

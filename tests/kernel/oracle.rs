@@ -2,6 +2,7 @@
 //! has afterwards must be the same, seen with `ip`, not with netlab's eyes.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -42,7 +43,12 @@ fn same(lab: &str, options: &[&str]) {
     // `up` waits until a program is ready; the script starts it and goes on, as a shell does.
     let servers = by_netlab.sh(SERVERS).success().stdout;
     by_hand.wait_for(&format!("[ \"$({SERVERS})\" = '{}' ]", servers.trim_end()));
-    let (left, right) = (observed(&by_hand), observed(&by_netlab));
+    // Routing daemons take a moment until they have found each other.
+    let until = Instant::now() + Duration::from_secs(15);
+    let (mut left, mut right) = (observed(&by_hand), observed(&by_netlab));
+    while left != right && Instant::now() < until {
+        (left, right) = (observed(&by_hand), observed(&by_netlab));
+    }
     assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>(), "{lab} {options:?}: namespaces");
     for (node, left) in &left {
         for (what, left) in left {

@@ -93,6 +93,24 @@ impl Linux {
         self.here(at, conntrack::flows)?.transpose()
     }
 
+    /// What a node's BIRD says of its sessions; none when it has none, an error in words when it does not answer.
+    pub fn bird(&mut self, at: &At) -> Result<Option<Result<String, String>>, Refusal> {
+        let Some(netns) = at.netns.as_deref().filter(|n| Path::new(&kept(n, "/run/bird")).is_dir()) else {
+            return Ok(None);
+        };
+        let Some(file) = netns::open(netns)? else { return Ok(None) };
+        let mut command = process::clean("birdc");
+        command.args(["show", "protocols", "all"]);
+        process::enter(&mut command, Some((netns, &file)), process::Session::Group)?;
+        let output = command.output().map_err(|e| Refusal::from(e).about("birdc"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
+        Ok(Some(if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err([text(&output.stderr), text(&output.stdout)].concat())
+        }))
+    }
+
     /// Runs something inside a node, when its namespace is there.
     fn here<T: Send + 'static>(
         &mut self,
