@@ -101,7 +101,7 @@ impl Linux {
         let Some(file) = netns::open(netns)? else { return Ok(None) };
         let mut command = process::clean("birdc");
         command.args(["show", "protocols", "all"]);
-        process::enter(&mut command, Some((netns, &file)), process::Session::Group)?;
+        process::enter(&mut command, Some((netns, &file)), process::Session::Group, None)?;
         let output = command.output().map_err(|e| Refusal::from(e).about("birdc"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
         Ok(Some(if output.status.success() {
