@@ -1,6 +1,8 @@
 //! Every lab, both modes, every stop point, on the machine in memory: what the journal says is enough to leave the
 //! machine as it was. Needs no rights and takes a moment; `tests/kernel.rs` does the same for real.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+// The figures of `scripts/torture`.
+#![allow(clippy::print_stdout)]
 
 use netlab::apply::journal::{self, FORMAT, Header, Journal, PlanHead};
 use netlab::apply::{down, up};
@@ -70,7 +72,10 @@ fn tempfolder() -> std::path::PathBuf {
 #[test]
 fn stopped_anywhere_nothing_is_left() {
     let points = |(topology, plan): &(Topology, Plan)| {
-        for n in 0..plan.steps.len() {
+        // Of a large lab a sample: what it has more of is more of the same.
+        let torture = std::env::var_os("NETLAB_TORTURE").is_some();
+        let stride = if torture { 1 } else { plan.steps.len() / 60 + 1 };
+        for n in (0..plan.steps.len()).step_by(stride) {
             for fails in [Fails::Before(n), Fails::After(n), Fails::Killed(n)] {
                 let (machine, left) = stopped(topology, plan, fails);
                 assert_eq!(left, Vec::<String>::new(), "{} {fails:?}", plan.lab);
@@ -84,6 +89,7 @@ fn stopped_anywhere_nothing_is_left() {
         let threads: Vec<_> = all.iter().map(|lab| scope.spawn(move || points(lab))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
+    println!("FIGURE: {points} stop points on the machine in memory");
     assert!(points > 300, "only {points} stop points");
 }
 
@@ -118,4 +124,72 @@ fn a_plan_is_the_same_every_time() {
         assert!(a.1.steps.iter().all(|s| a.1.nodes.contains(s.op.at())));
         assert!(a.1.steps.iter().filter(|s| matches!(s.op, Op::AddNetns { .. })).count() >= 2);
     }
+}
+
+/// A journal is a file, and a file can end anywhere: what is not whole at its end has not happened, or has happened and is
+/// taken back from the line before it. Every byte of the first lab's journals, and of the others' the ends of lines and
+/// some of the bytes between; with `NETLAB_TORTURE` many more.
+#[test]
+fn a_journal_cut_at_any_byte_is_enough_to_leave_nothing() {
+    let torture = std::env::var_os("NETLAB_TORTURE").is_some();
+    let mut cuts = 0;
+    for (n, (topology, plan)) in all().iter().enumerate() {
+        let (text, begins) = recorded(topology, plan);
+        let stride = match (n < 2, torture) {
+            (true, _) => 1,
+            (false, true) => text.len() / 10_000 + 1,
+            (false, false) => text.len() / 10 + 1,
+        };
+        let ends = text.match_indices('\n').map(|(at, _)| at).filter(|at| *at + 1 >= begins);
+        let ends = ends.step_by(if torture { 1 } else { plan.steps.len() / 100 + 1 });
+        let mut chosen: Vec<usize> = ends.flat_map(|at| [at, at + 1]).chain((0..=text.len()).step_by(stride)).collect();
+        chosen.sort_unstable();
+        let mut known = None;
+        for cut in chosen {
+            let cut = (0..=cut).rev().find(|c| text.is_char_boundary(*c)).unwrap();
+            let entry = journal::parse(&text[..cut]).unwrap();
+            cuts += 1;
+            let Some((plan, outcomes)) = entry.as_ref().and_then(|e| Some((e.plan.as_ref()?, &e.outcomes))) else {
+                // Then nothing had been begun when that was all there was.
+                assert!(cut < begins, "{}: no plan in {cut} bytes", topology.name);
+                continue;
+            };
+            assert_eq!(outcomes.len(), plan.steps.len());
+            if known.as_ref() == Some(outcomes) {
+                continue;
+            }
+            let mut then = machine(topology, plan, outcomes);
+            let left = down::take_back(&mut then, plan, outcomes);
+            assert!(left.is_empty(), "{} cut at {cut}: {left:?}", topology.name);
+            assert_eq!(then.picture(), Fake::default().picture(), "{} cut at {cut}", topology.name);
+            known = Some(outcomes.clone());
+        }
+    }
+    println!("FIGURE: {cuts} journals cut short");
+    assert!(cuts > 3_000, "only {cuts} cuts");
+}
+
+/// A lab's journal when it has come up, and where its first step begins.
+fn recorded(topology: &Topology, plan: &Plan) -> (String, usize) {
+    let folder = tempfolder();
+    let mut journal = Journal::create(&folder, &header(topology, plan), plan).unwrap();
+    let read = || std::fs::read_to_string(folder.join("journal")).unwrap().trim_end_matches('\0').to_string();
+    let begins = read().len();
+    let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
+    up::carry_out(&mut Fake::default(), plan, &mut journal, &mut outcomes, topology, &mut |_| {}).unwrap();
+    let text = read();
+    std::fs::remove_dir_all(&folder).unwrap();
+    (text, begins)
+}
+
+/// The machine with all that the steps begun so far may have done.
+fn machine(topology: &Topology, plan: &Plan, outcomes: &[Outcome]) -> Fake {
+    let begun = outcomes.iter().rposition(|o| !matches!(o, Outcome::Untouched)).map_or(0, |n| n + 1);
+    let mut machine = if begun < plan.steps.len() { Fake::failing(Fails::Before(begun)) } else { Fake::default() };
+    let folder = tempfolder();
+    let mut journal = Journal::create(&folder, &header(topology, plan), plan).unwrap();
+    let mut again = vec![Outcome::Untouched; plan.steps.len()];
+    let _ = up::carry_out(&mut machine, plan, &mut journal, &mut again, topology, &mut |_| {});
+    std::fs::remove_dir_all(&folder).unwrap();
+    machine
 }

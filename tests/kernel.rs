@@ -5,6 +5,8 @@
 //! `unshare --mount --net --pid --fork --mount-proc sh -c 'mount -t tmpfs tmpfs /run; exec sh'`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// The figures of `scripts/torture`.
+#![allow(clippy::print_stdout)]
 // Programs are started in src/kernel/ only, and in tests that look at what it did.
 #![allow(clippy::disallowed_methods)]
 
@@ -12,6 +14,8 @@ mod support;
 
 #[path = "kernel/actions.rs"]
 mod actions;
+#[path = "kernel/all_labs.rs"]
+mod all_labs;
 #[path = "kernel/broken.rs"]
 mod broken;
 #[path = "kernel/checks.rs"]
@@ -20,6 +24,8 @@ mod checks;
 mod clusters;
 #[path = "kernel/daemons.rs"]
 mod daemons;
+#[path = "kernel/doctor.rs"]
+mod doctor;
 #[path = "kernel/endpoints.rs"]
 mod endpoints;
 #[path = "kernel/exec.rs"]
@@ -30,6 +36,8 @@ mod harness;
 mod interrupted;
 #[path = "kernel/life.rs"]
 mod life;
+#[path = "kernel/monkey.rs"]
+mod monkey;
 #[path = "kernel/oracle.rs"]
 mod oracle;
 #[path = "kernel/refused.rs"]

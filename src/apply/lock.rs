@@ -65,6 +65,12 @@ pub fn take(lab: &str, make: bool, mut say: impl FnMut(String)) -> Result<Option
     }
 }
 
+/// Whether another netlab is at a lab right now.
+pub fn busy(lab: &str) -> bool {
+    let Ok(file) = File::open(ground::lab_folder(lab)) else { return false };
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err()
+}
+
 /// Whether an open folder still is what stands under its name.
 pub(super) fn same_file(file: &File, path: &Path) -> bool {
     match (file.metadata(), path.symlink_metadata()) {

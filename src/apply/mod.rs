@@ -6,8 +6,10 @@
 pub mod act;
 mod capture;
 pub mod checks;
+pub mod doctor;
 pub mod down;
 pub mod failpoint;
+pub mod gc;
 pub mod ground;
 pub mod here;
 pub mod journal;

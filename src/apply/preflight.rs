@@ -48,8 +48,8 @@ pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> 
     Ok(())
 }
 
-/// A program that is missing, and who needs it.
-fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
+/// The programs that a lab uses and this machine lacks: name, package, who needs it.
+pub fn missing_programs(topology: &Topology, plan: &Plan) -> Vec<(String, Option<&'static str>, String)> {
     let mut needed: BTreeMap<String, (Option<&'static str>, String)> = BTreeMap::new();
     let mut need = |program: &str, package: Option<&'static str>, by: String| {
         needed.entry(program.to_string()).or_insert((package.or_else(|| machine::package(program)), by));
@@ -79,16 +79,21 @@ fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
             need(&program, package, format!("a check ({})", topology.source.at(check.span)));
         }
     }
-    let missing: Vec<_> = needed.into_iter().filter(|(program, _)| machine::find_program(program).is_none()).collect();
+    let missing = needed.into_iter().filter(|(program, _)| machine::find_program(program).is_none());
+    missing.map(|(program, (package, by))| (program, package, by)).collect()
+}
+
+fn programs(topology: &Topology, plan: &Plan) -> Result<()> {
+    let missing = missing_programs(topology, plan);
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = missing.iter().map(|(program, _)| format!("`{program}`")).collect();
+    let names: Vec<String> = missing.iter().map(|(program, ..)| format!("`{program}`")).collect();
     let mut error = Error::machine(format!("not installed: {}", names.join(", ")));
-    for (program, (_, by)) in &missing {
+    for (program, _, by) in &missing {
         error = error.note(format!("{program} is needed by {by}"));
     }
-    let mut packages: Vec<&str> = missing.iter().filter_map(|(_, (package, _))| *package).collect();
+    let mut packages: Vec<&str> = missing.iter().filter_map(|(_, package, _)| *package).collect();
     packages.sort_unstable();
     packages.dedup();
     if !packages.is_empty() {

@@ -3,9 +3,11 @@
 mod act;
 mod check;
 mod completions;
+mod doctor;
 mod down;
 mod endpoint;
 mod exec;
+mod gc;
 mod init;
 mod list;
 mod man;
@@ -64,6 +66,8 @@ enum Command {
     Plan(plan::Args),
     Test(test::Args),
     Trust(trust::Args),
+    Doctor(doctor::Args),
+    Gc(gc::Args),
     Validate(validate::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -96,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Down(args) => down::run(&args, &cli.globals),
         Command::Plan(args) => plan::run(&args, &cli.globals),
         Command::Test(args) => test::run(&args, &cli.globals),
+        Command::Doctor(args) => doctor::run(&args, &cli.globals),
+        Command::Gc(args) => gc::run(&args, &cli.globals),
         Command::Trust(args) => trust::run(&args, &cli.globals),
         Command::Validate(args) => validate::run(&args, &cli.globals),
         Command::Init(args) => init::run(&args),

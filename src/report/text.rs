@@ -3,6 +3,7 @@
 use comfy_table::{ContentArrangement, Table};
 
 use super::escape::printable;
+use crate::apply::doctor::{Finding, Level};
 use crate::apply::repair::Repaired;
 use crate::apply::status::{Condition, InUserSpace, Status};
 use crate::error::plural;
@@ -137,5 +138,27 @@ pub fn repaired(lab: &str, repaired: &Repaired) -> String {
         (_, false) => "still differs from the plan: what was added by hand may be somebody's work and stays",
     };
     out.push_str(&format!("{lab} {words}\n"));
+    out
+}
+
+/// What there is to say about a machine.
+pub fn findings(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let word = match finding.level {
+            Level::Ok => "ok     ",
+            Level::Note => "note   ",
+            Level::Problem => "PROBLEM",
+        };
+        out.push_str(&format!("  {word}  {}: {}\n", finding.about, printable(&finding.found)));
+        if let Some(todo) = &finding.todo {
+            out.push_str(&format!("           {}\n", printable(todo)));
+        }
+    }
+    let problems = findings.iter().filter(|f| f.level == Level::Problem).count();
+    out.push_str(&match problems {
+        0 => "\nthis machine can make every built-in lab\n".into(),
+        n => format!("\n{n} {} to see to; labs that are not named above can come up\n", plural(n, "problem")),
+    });
     out
 }
