@@ -189,7 +189,7 @@ pub fn plural(n: usize, word: &str) -> String {
 }
 
 /// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// The lab cannot be built.
@@ -292,8 +292,29 @@ impl Problems {
         self.list.is_empty()
     }
 
+    /// One line that was expanded to a thousand nodes makes the same mistake a thousand times: it is told once.
+    fn fold_repeated(&mut self) {
+        let mut times: std::collections::HashMap<(Span, Severity), usize> = std::collections::HashMap::new();
+        let place = |p: &Problem| (p.span, p.severity);
+        for problem in self.list.iter().filter(|p| p.span != Span::default()) {
+            *times.entry(place(problem)).or_default() += 1;
+        }
+        times.retain(|_, n| *n > 2);
+        self.list.retain_mut(|problem| match times.get_mut(&place(problem)) {
+            None => true,
+            // Told already.
+            Some(0) => false,
+            Some(n) => {
+                problem.label = format!("and {} more from this line", *n - 1);
+                *n = 0;
+                true
+            }
+        });
+    }
+
     /// `Ok(value)` when nothing but warnings came up.
-    pub fn into_result<T>(self, value: Option<T>) -> Result<(T, Problems)> {
+    pub fn into_result<T>(mut self, value: Option<T>) -> Result<(T, Problems)> {
+        self.fold_repeated();
         match value {
             Some(value) if !self.any_errors() => Ok((value, self)),
             _ => Err(self.into()),

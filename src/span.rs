@@ -48,12 +48,15 @@ pub struct Source {
     /// Files beside it that it names, by the path as it is written: what is in each, or why it cannot be read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub beside: BTreeMap<String, Result<String, String>>,
+    /// Other values for its parameters, as `--set` gives them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
 }
 
 impl Source {
     /// A text under the name that messages show.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Source { name: name.into(), text: text.into(), beside: BTreeMap::new() }
+        Source { name: name.into(), text: text.into(), beside: BTreeMap::new(), set: BTreeMap::new() }
     }
 
     /// Line and column, both from 1, columns in characters.

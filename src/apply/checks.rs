@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Stdio;
@@ -19,13 +19,15 @@ use tokio::sync::Semaphore;
 
 use super::running::Running;
 use super::{capture, ground, status, why};
+use crate::check::reach::Matrix;
 use crate::check::sees::Sees;
 use crate::check::{self, Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
 use crate::error::{Error, Result, did_you_mean};
 use crate::kernel::Refusal;
 use crate::kernel::capture::Capture;
-use crate::kernel::diver;
+use crate::kernel::echo::{self, Station};
 use crate::kernel::process::{self, Session, User};
+use crate::kernel::{diver, machine};
 use crate::plan::{At, Plan, kept};
 use crate::topology::Topology;
 
@@ -203,6 +205,8 @@ struct Place {
 }
 
 fn nodes(list: &[At]) -> Result<HashMap<String, Place>> {
+    // One for each namespace, and two for a matrix of pings.
+    machine::allow_files(list.len() * 3 + 256);
     let mut nodes = HashMap::new();
     for at in list {
         let file = match &at.netns {
@@ -327,9 +331,22 @@ impl Runner {
             Probe::Commands { argv, timeout } => commands(place, &argv, timeout).await.map(Seen::Outputs),
             Probe::Connect { to, timeout } => inside(place, move || connect(to, timeout)).await.map(Seen::Socket),
             Probe::Echo { to, timeout } => inside(place, move || echo(to, timeout)).await.map(Seen::Socket),
+            Probe::Matrix { nodes } => self.matrix(&nodes).await.map(Seen::Pairs),
             Probe::Capture { .. } => return Err("a wire cannot be looked at in the traffic of another check".into()),
         };
         seen.map_err(|refusal| refusal.to_string())
+    }
+
+    /// Away from the runtime: it waits for many sockets itself.
+    async fn matrix(&self, nodes: &[(String, Ipv4Addr)]) -> Result<Matrix, Refusal> {
+        let mut stations = Vec::with_capacity(nodes.len());
+        for (name, address) in nodes {
+            let netns = self.nodes.get(name).and_then(|place| place.file.as_ref());
+            stations.push(Station { netns: netns.map(File::try_clone).transpose()?, address: *address });
+        }
+        let asked = tokio::task::spawn_blocking(move || echo::matrix(&stations));
+        let answers = asked.await.map_err(|e| Refusal::new(e.to_string()))??;
+        Ok(Matrix { silent: answers.silent, table_full: answers.table_full })
     }
 
     async fn capture(&self, place: &Place, interface: String, kind: &Kind) -> Result<check::sees::Capture, Refusal> {

@@ -39,6 +39,13 @@ pub fn find(named: &str) -> Result<Found> {
     Err(Error::usage(format!("there is no lab `{named}`")).help(help))
 }
 
+/// Finds a lab, to be read with other values for its parameters.
+pub fn find_with(named: &str, set: &[(String, String)]) -> Result<Found> {
+    let mut found = find(named)?;
+    found.source.set.extend(set.iter().cloned());
+    Ok(found)
+}
+
 /// Reads a lab file from disk: an ordinary file of a sane size, UTF-8.
 pub fn read_file(path: &Path) -> Result<Found> {
     let shown = path.display();
@@ -117,7 +124,12 @@ fn read_beside(folder: &Path, path: &str) -> Result<String, String> {
 
 /// Reads and resolves a lab.
 pub fn load(named: &str) -> Result<(Found, Topology, Problems)> {
-    let found = find(named)?;
+    load_with(named, &[])
+}
+
+/// Reads and resolves a lab with other values for its parameters.
+pub fn load_with(named: &str, set: &[(String, String)]) -> Result<(Found, Topology, Problems)> {
+    let found = find_with(named, set)?;
     let (topology, warnings) = topology::load(found.source.clone())?;
     Ok((found, topology, warnings))
 }

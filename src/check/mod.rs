@@ -14,6 +14,7 @@ mod has;
 pub mod packet;
 mod path;
 mod ping;
+pub mod reach;
 mod route;
 mod run;
 mod seen;
@@ -188,6 +189,8 @@ kinds! {
     Spread(spread),
     /// BGP sessions.
     Bgp(bgp),
+    /// Everybody to everybody.
+    Reach(reach),
     /// Packets on a wire.
     Sees(sees),
     /// Any command.

@@ -1,8 +1,9 @@
 //! What a check tries, what came back, and what it comes to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::reach::Matrix;
 use super::sees::Capture;
 
 /// What to try.
@@ -29,6 +30,11 @@ pub enum Probe {
         /// Give up after this.
         timeout: Duration,
     },
+    /// Ask each of these nodes about each other one, with one ICMP echo per pair.
+    Matrix {
+        /// The nodes, and the addresses that are asked for.
+        nodes: Vec<(String, Ipv4Addr)>,
+    },
     /// Look at what passes an interface of the node while the check's traffic runs.
     Capture {
         /// The interface.
@@ -43,6 +49,8 @@ pub enum Seen {
     Outputs(Vec<Output>),
     /// What the socket said.
     Socket(SocketSeen),
+    /// Which pairs got no answer.
+    Pairs(Matrix),
     /// What passed the wire.
     Packets(Capture),
 }
@@ -104,13 +112,13 @@ impl Seen {
     pub(super) fn first(&self) -> Output {
         match self {
             Seen::Outputs(outputs) => outputs.first().cloned().unwrap_or_default(),
-            Seen::Socket(_) | Seen::Packets(_) => Output::default(),
+            Seen::Socket(_) | Seen::Pairs(_) | Seen::Packets(_) => Output::default(),
         }
     }
     pub(super) fn socket(&self) -> SocketSeen {
         match self {
             Seen::Socket(seen) => *seen,
-            Seen::Outputs(_) | Seen::Packets(_) => SocketSeen::Silent,
+            Seen::Outputs(_) | Seen::Pairs(_) | Seen::Packets(_) => SocketSeen::Silent,
         }
     }
 }

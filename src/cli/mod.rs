@@ -131,6 +131,12 @@ fn mind_signals() {
     });
 }
 
+/// `NAME=VALUE`
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE, as in n=200")?;
+    Ok((name.to_string(), value.to_string()))
+}
+
 /// Completes names of labs to bring up.
 fn complete_labs() -> clap_complete::ArgValueCompleter {
     clap_complete::ArgValueCompleter::new(|current: &std::ffi::OsStr| {

@@ -14,6 +14,9 @@ pub(super) struct Args {
     /// A lab of `netlab list`, or a file
     #[arg(add = super::complete_labs())]
     lab: String,
+    /// Another value for a parameter of the lab, as in `--set n=200`
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::parameter)]
+    set: Vec<(String, String)>,
     /// Only print what would be done
     #[arg(long)]
     dry_run: bool,
@@ -41,7 +44,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
-    let (found, topology, warnings) = running::load(&args.lab)?;
+    let (found, topology, warnings) = running::load_with(&args.lab, &args.set)?;
     if !warnings.is_empty() && !globals.json {
         report::talk(diagnostic::problems(&warnings).trim_end());
     }

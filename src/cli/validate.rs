@@ -14,6 +14,9 @@ pub(super) struct Args {
     /// Lab files, or names of labs
     #[arg(required = true)]
     files: Vec<String>,
+    /// Another value for a parameter of the lab, as in `--set n=200`
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::parameter)]
+    set: Vec<(String, String)>,
     /// Warnings count as mistakes
     #[arg(long)]
     strict: bool,
@@ -23,7 +26,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     let mut bad = false;
     let mut list: Vec<Value> = Vec::new();
     for file in &args.files {
-        let loaded = running::find(file).and_then(|found| topology::load(found.source));
+        let loaded = running::find_with(file, &args.set).and_then(|found| topology::load(found.source));
         match loaded {
             Ok((topology, warnings)) => {
                 bad |= args.strict && !warnings.is_empty();

@@ -57,3 +57,13 @@ pub fn package(program: &str) -> Option<&'static str> {
     ];
     KNOWN.iter().find(|(name, _)| *name == program).map(|(_, package)| *package)
 }
+
+/// Lets this process open that many files: the usual limit of 1,024 is a soft one, below the hard one.
+pub fn allow_files(wanted: usize) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < wanted as u64
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(wanted as u64), hard);
+    }
+}

@@ -11,6 +11,7 @@ pub mod clues;
 mod conntrack;
 
 pub mod diver;
+pub mod echo;
 pub mod endpoint;
 pub mod fake;
 pub mod firewall;

@@ -97,6 +97,8 @@ entries! {
         pub has: Option<Vec<Text>>,
         /// An address: the hops on the way there.
         pub path: Option<Text>,
+        /// `all`, or a list of nodes: every one of them must reach every other one.
+        pub reach: Names,
         /// A URL that several servers answer: many requests, and how they are shared out.
         pub spread: Option<Text>,
         /// Packets that must pass an interface (`on: NODE:INTERFACE`) while the traffic of `during` runs: headers from the
@@ -108,6 +110,8 @@ entries! {
         /// A command and its arguments; no shell reads them.
         pub run: Option<Vec<Text>>,
 
+        /// reach: pairs that must not get through: `red > blue`.
+        pub blocked: Vec<Text>,
         /// ping: data bytes per packet.
         pub size: Option<Sp<u32>>,
         /// ping: forbid fragmentation.

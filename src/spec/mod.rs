@@ -6,6 +6,7 @@
 mod action;
 mod check;
 mod de;
+pub mod generate;
 mod qdisc;
 mod riddles;
 mod service;
@@ -266,8 +267,10 @@ pub fn load(source: &Source, problems: &mut Problems) -> Option<Lab> {
     if let tree::Value::Map(entries) = &mut tree.value {
         entries.retain(|(key, _)| !key.text.starts_with("x-"));
     }
+    let routes = generate::expand(&mut tree, source, problems);
     let (mut lab, holes): (Lab, Holes) = de::read(&mut tree, problems)?;
     lab.holes = holes;
+    routes.into_iter().for_each(|from| generate::add_routes(&mut lab, from));
     Some(lab)
 }
 
@@ -297,6 +300,10 @@ pub fn too_large(bytes: u64) -> Option<Error> {
 pub fn schema() -> schemars::Schema {
     let mut schema = schemars::schema_for!(Lab);
     schema.insert("title".into(), "netlab lab file, format 1".into());
+    // Read from the tree, before anything is typed.
+    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        properties.extend(generate::schema().map(|(name, of)| (name.to_string(), of)));
+    }
     // Anchors live under keys that netlab passes over.
     schema.insert("patternProperties".into(), serde_json::json!({ "^x-": true }));
     schema

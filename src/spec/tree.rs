@@ -208,7 +208,7 @@ fn duplicates(tree: &mut Tree, problems: &mut Problems) {
 }
 
 /// Adds what only the second one has.
-fn join(first: &mut Tree, second: Tree) {
+pub(super) fn join(first: &mut Tree, second: Tree) {
     match (&mut first.value, second.value) {
         (Value::Map(mine), Value::Map(other)) => {
             for (key, value) in other {

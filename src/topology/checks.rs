@@ -1,11 +1,13 @@
 //! Checks: the node that each runs in, and the traffic that a `sees` waits for.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
 use super::{Node, Topology, actions, names};
+use crate::check::reach::Reach;
 use crate::check::sees::{Sees, Traffic};
 use crate::check::spread::NO_SERVER;
 use crate::check::{self, Check, CheckKind, Kind};
@@ -40,7 +42,12 @@ pub(super) fn resolve(lab: &spec::Lab, nodes: &Nodes, problems: &mut Problems) -
 fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &mut Problems) -> Option<Check> {
     let kind = check::read(written, &lab.holes, problems);
     let within = written.within.as_ref().and_then(|w| check::duration(w, problems)).unwrap_or(WITHIN);
-    let node = node(written, lab, nodes, problems)?;
+    let (node, kind) = match kind {
+        Some(Kind::Reach(reach)) => everybody(written, reach, nodes, problems)?,
+        // What is wrong with it has been said.
+        None if !written.reach.0.is_empty() => return None,
+        kind => (node(written, lab, nodes, problems)?, kind),
+    };
     source_exists(written, &nodes[&node], problems);
     servers_exist(written, lab, nodes, problems);
     if written.sees.is_some() && !wire_exists(written, &node, &nodes[&node], problems) {
@@ -53,6 +60,36 @@ fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &m
     let (after, before) =
         (actions::named(&written.after, lab, problems), actions::named(&written.before, lab, problems));
     Some(Check { name, node, kind, within, after, before, hint, span: check::place(written) })
+}
+
+/// A matrix of pings has no node of its own: it counts as its first one's.
+fn everybody(
+    written: &Sp<spec::Check>,
+    mut reach: Reach,
+    nodes: &Nodes,
+    problems: &mut Problems,
+) -> Option<(NodeName, Option<Kind>)> {
+    if let Some(from) = written.from.as_ref().or(written.on.as_ref()) {
+        problems
+            .error(from.span, "a reach check runs in all its nodes")
+            .help("delete this line; for one pair write a `ping` check");
+        return None;
+    }
+    let of = |node: &Node| {
+        let lo = node.interfaces.iter().filter(|(name, _)| name.as_str() == "lo");
+        let rest = node.interfaces.iter().filter(|(name, _)| name.as_str() != "lo");
+        lo.chain(rest).flat_map(|(_, i)| i.addresses.iter().map(|a| a.ip())).collect()
+    };
+    let all: Vec<(NodeName, Vec<IpAddr>)> = nodes.iter().map(|(name, node)| (name.clone(), of(node))).collect();
+    let before = problems.errors().count();
+    reach.settle(&all, problems);
+    if reach.nodes.len() < 2 && problems.errors().count() == before {
+        problems
+            .error(check::place(written), "fewer than two nodes have an IPv4 address")
+            .help("give the nodes addresses, or name those that have one");
+    }
+    let (first, _) = reach.nodes.first()?;
+    Some((first.clone(), Some(Kind::Reach(reach))))
 }
 
 fn traffic(

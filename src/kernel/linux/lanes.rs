@@ -28,7 +28,7 @@ const CABLES_AT_ONCE: usize = 64;
 
 /// Does something with each item, on as many threads as there are processors. The threads may go to any namespace: none of
 /// them comes back.
-pub(super) fn on_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(in crate::kernel) fn on_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     spread(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16), items, work)
 }
 

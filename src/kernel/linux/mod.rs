@@ -25,6 +25,8 @@ mod services;
 mod undo;
 mod undo_all;
 
+pub(super) use lanes::on_threads;
+
 use inside::{Inside, NEW};
 
 /// Nodes that are kept open at the same time, for steps that come one by one.

@@ -1,0 +1,374 @@
+//! `generate`: repeated nodes and links, expanded before anything else looks at the lab.
+//!
+//! An entry is a loop over plain `nodes`, `links` and `checks` (`each`), a shape that is such a loop inside the binary
+//! (`shape`), or routes that follow from the links (`routes: shortest`). What comes out is joined with what the file says
+//! itself: maps key by key, lists one behind the other. Every part keeps the place of the text that it was made from, so
+//! that a mistake in a thousand nodes points at one line.
+
+mod expression;
+mod paths;
+
+use std::collections::HashMap;
+
+pub use paths::add as add_routes;
+
+use self::expression::{Names, Value, evaluate, fill};
+use super::tree::{self, Key, Tree};
+use crate::error::{Problems, did_you_mean};
+use crate::span::{Source, Span};
+
+/// More parts than this are not made: a slip in a number must not fill the memory.
+const MOST_PARTS: usize = 2_000_000;
+
+macro_rules! shapes {
+    ($($name:literal),+ $(,)?) => {
+        /// The shapes, each the lab file of one with its parameters.
+        pub const SHAPES: &[(&str, &str)] = &[$(($name, include_str!(concat!("shapes/", $name, ".yaml")))),+];
+    };
+}
+
+shapes!["star", "line", "ring", "tree", "mesh", "grid", "leaf-spine"];
+
+/// Expands the tree of a lab file. Gives the places of `routes: shortest`.
+pub fn expand(tree: &mut Tree, source: &Source, problems: &mut Problems) -> Vec<Span> {
+    let tree::Value::Map(root) = &mut tree.value else { return Vec::new() };
+    let mut names = Names::default();
+    let parameters = take(root, "parameters");
+    read_parameters(parameters.as_ref(), &mut names, problems);
+    override_parameters(parameters.as_ref(), source, &mut names, problems);
+    let Some(generate) = take(root, "generate") else { return Vec::new() };
+    let mut out = Expansion { parts: Vec::new(), routes: Vec::new(), left: MOST_PARTS, problems };
+    out.entries(&generate, &names);
+    let (parts, routes) = (out.parts, out.routes);
+    join(root, parts);
+    routes
+}
+
+fn take(root: &mut Vec<(Key, Tree)>, name: &str) -> Option<Tree> {
+    let at = root.iter().position(|(key, _)| key.text == name)?;
+    Some(root.remove(at).1)
+}
+
+fn read_parameters(written: Option<&Tree>, names: &mut Names, problems: &mut Problems) {
+    let Some(written) = written else { return };
+    let tree::Value::Map(entries) = &written.value else {
+        problems.error(written.span, "`parameters` must be a mapping").help("as in `parameters: {n: 8}`");
+        return;
+    };
+    for (key, value) in entries {
+        match &value.value {
+            tree::Value::Scalar(text) => names.set(&key.text, Value::of(text)),
+            other => {
+                let message =
+                    format!("the parameter `{}` must be a single value, but here is {}", key.text, other.kind());
+                problems.error(value.span, message).help("write a number, an address or a word");
+            }
+        }
+    }
+}
+
+/// What the command line says instead.
+fn override_parameters(written: Option<&Tree>, source: &Source, names: &mut Names, problems: &mut Problems) {
+    for (name, value) in &source.set {
+        if names.names().any(|n| n == name) {
+            names.set(name, Value::of(value));
+            continue;
+        }
+        let known: Vec<&str> = names.names().collect();
+        let list = || match known.as_slice() {
+            [] => "this lab has no `parameters`".to_string(),
+            known => format!("it has {}", known.join(", ")),
+        };
+        let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(list);
+        let span = written.map(|w| w.span).unwrap_or_default();
+        problems.error(span, format!("`--set {name}={value}`: the lab has no parameter `{name}`")).help(help);
+    }
+}
+
+struct Expansion<'p> {
+    /// What was made: for `nodes`, `links`, `checks`.
+    parts: Vec<(Key, Tree)>,
+    routes: Vec<Span>,
+    left: usize,
+    problems: &'p mut Problems,
+}
+
+/// Enough has been said.
+struct Stop;
+
+impl Expansion<'_> {
+    fn entries(&mut self, list: &Tree, names: &Names) {
+        let tree::Value::List(entries) = &list.value else {
+            self.problems
+                .error(list.span, "`generate` must be a list")
+                .help("begin each entry with a dash: `- shape: ring`");
+            return;
+        };
+        for entry in entries {
+            if self.entry(entry, names).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: &Tree, names: &Names) -> Result<(), Stop> {
+        let tree::Value::Map(fields) = &entry.value else {
+            return self.wrong(
+                entry.span,
+                "an entry of `generate` is a mapping",
+                "write `- each: {i: 1..8}`, `- shape: ring` or `- routes: shortest`",
+            );
+        };
+        let field = |name: &str| fields.iter().find(|(key, _)| key.text == name);
+        match (field("each"), field("shape"), field("routes")) {
+            (Some((_, each)), None, None) => self.each(each, fields, names),
+            (None, Some((_, shape)), None) => self.shape(shape, fields, names),
+            (None, None, Some((_, routes))) => match &routes.value {
+                tree::Value::Scalar(word) if word == "shortest" => {
+                    self.routes.push(routes.span);
+                    Ok(())
+                }
+                _ => self.wrong(routes.span, "generated routes are `shortest`", "write `- routes: shortest`"),
+            },
+            _ => self.wrong(
+                entry.span,
+                "an entry of `generate` has one of `each`, `shape`, `routes`",
+                "write `- each: {i: 1..8}`, `- shape: ring` or `- routes: shortest`",
+            ),
+        }
+    }
+
+    fn wrong(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Result<(), Stop> {
+        self.problems.error(span, message).help(help);
+        Err(Stop)
+    }
+
+    /// A loop: over the last name fastest.
+    fn each(&mut self, each: &Tree, fields: &[(Key, Tree)], names: &Names) -> Result<(), Stop> {
+        let tree::Value::Map(ranges) = &each.value else {
+            return self.wrong(each.span, "`each` must be a mapping from a name to a range", "as in `each: {i: 1..8}`");
+        };
+        for (key, _) in
+            fields.iter().filter(|(key, _)| !matches!(key.text.as_str(), "each" | "nodes" | "links" | "checks"))
+        {
+            let help = did_you_mean(&key.text, ["nodes", "links", "checks"]);
+            let help = help.unwrap_or_else(|| "a loop makes `nodes`, `links` and `checks`".into());
+            self.wrong(key.span, format!("a loop does not know `{}`", key.text), help)?;
+        }
+        let mut names = names.clone();
+        self.turn(ranges, fields, &mut names)
+    }
+
+    fn turn(&mut self, ranges: &[(Key, Tree)], fields: &[(Key, Tree)], names: &mut Names) -> Result<(), Stop> {
+        let Some(((name, range), rest)) = ranges.split_first() else {
+            for (key, template) in fields.iter().filter(|(key, _)| key.text != "each") {
+                let made = self.filled(template, names)?;
+                self.parts.push((key.clone(), made));
+            }
+            return Ok(());
+        };
+        let tree::Value::Scalar(text) = &range.value else {
+            return self.wrong(range.span, "a range is written `1..8`", "both ends belong to it");
+        };
+        let (first, last) = match bounds(text, names) {
+            Ok(bounds) => bounds,
+            Err(message) => {
+                return self.wrong(range.span, message, "write a range as `1..8` or `1..n`; both ends belong to it");
+            }
+        };
+        for i in first..=last {
+            names.set(&name.text, Value::Number(i));
+            self.turn(rest, fields, names)?;
+        }
+        Ok(())
+    }
+
+    /// A copy with values in place of braces.
+    fn filled(&mut self, template: &Tree, names: &Names) -> Result<Tree, Stop> {
+        self.left = match self.left.checked_sub(1) {
+            Some(left) => left,
+            None => {
+                self.wrong(template.span, "this makes too much: more than two million values", "make it several labs")?;
+                0
+            }
+        };
+        let value = match &template.value {
+            tree::Value::Null => tree::Value::Null,
+            tree::Value::Scalar(text) => tree::Value::Scalar(self.text(text, template.span, names)?),
+            tree::Value::List(items) => {
+                tree::Value::List(items.iter().map(|item| self.filled(item, names)).collect::<Result<_, Stop>>()?)
+            }
+            tree::Value::Map(entries) => {
+                let mut made = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let text = self.text(&key.text, key.span, names)?;
+                    made.push((Key { span: key.span, text }, self.filled(value, names)?));
+                }
+                tree::Value::Map(made)
+            }
+        };
+        Ok(Tree { span: template.span, value })
+    }
+
+    fn text(&mut self, text: &str, span: Span, names: &Names) -> Result<String, Stop> {
+        match fill(text, names) {
+            Ok(text) => Ok(text),
+            Err(message) => {
+                self.problems.error(span, message).help("between braces stand numbers, addresses, names of `each` and of `parameters`; `{{` is a plain brace");
+                Err(Stop)
+            }
+        }
+    }
+
+    /// A shape is a lab file inside the binary, at the place of the entry that asks for it.
+    fn shape(&mut self, shape: &Tree, fields: &[(Key, Tree)], names: &Names) -> Result<(), Stop> {
+        let word = if let tree::Value::Scalar(word) = &shape.value { word.as_str() } else { "" };
+        let Some((_, text)) = SHAPES.iter().find(|(name, _)| *name == word) else {
+            let known: Vec<&str> = SHAPES.iter().map(|(name, _)| *name).collect();
+            let help = did_you_mean(word, known.iter().copied())
+                .unwrap_or_else(|| format!("the shapes are {}", known.join(", ")));
+            return self.wrong(shape.span, format!("there is no shape `{word}`"), help);
+        };
+        let mut own = Problems::new(Source::new("shape", *text));
+        let Some(mut file) = tree::parse(&own.source.clone(), &mut own) else { return Ok(()) };
+        place(&mut file, shape.span);
+        let tree::Value::Map(root) = &mut file.value else { return Ok(()) };
+        let mut inner = Names::default();
+        read_parameters(take(root, "parameters").as_ref(), &mut inner, self.problems);
+        for (key, value) in fields.iter().filter(|(key, _)| key.text != "shape") {
+            let known: Vec<String> = inner.names().map(str::to_string).collect();
+            if !known.contains(&key.text) {
+                let help = did_you_mean(&key.text, known.iter().map(String::as_str));
+                let help = help.unwrap_or_else(|| format!("it takes {}", known.join(", ")));
+                return self.wrong(key.span, format!("the shape `{word}` has no `{}`", key.text), help);
+            }
+            let tree::Value::Scalar(text) = &value.value else {
+                return self.wrong(
+                    value.span,
+                    format!("`{}` must be a single value", key.text),
+                    "write a number, an address or a word",
+                );
+            };
+            inner.set(&key.text, Value::of(&self.text(text, value.span, names)?));
+        }
+        match take(root, "generate") {
+            Some(generate) => self.entries(&generate, &inner),
+            None => return Ok(()),
+        }
+        if self.problems.any_errors() { Err(Stop) } else { Ok(()) }
+    }
+}
+
+fn place(tree: &mut Tree, span: Span) {
+    tree.span = span;
+    match &mut tree.value {
+        tree::Value::List(items) => items.iter_mut().for_each(|item| place(item, span)),
+        tree::Value::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
+            key.span = span;
+            place(value, span);
+        }),
+        tree::Value::Null | tree::Value::Scalar(_) => {}
+    }
+}
+
+fn bounds(text: &str, names: &Names) -> Result<(i64, i64), String> {
+    let (first, last) = text.split_once("..").ok_or_else(|| format!("`{text}` is not a range"))?;
+    let number = |text: &str| match evaluate(text.trim(), names)? {
+        Value::Number(n) => Ok(n),
+        other => Err(format!("a range goes from number to number, and `{other}` is none")),
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    if last.saturating_sub(first) > 100_000 { Err(format!("`{text}` has too many turns")) } else { Ok((first, last)) }
+}
+
+/// Joins what was made with what the file says itself.
+fn join(root: &mut Vec<(Key, Tree)>, parts: Vec<(Key, Tree)>) {
+    // Where each node stands: there may be thousands.
+    let mut nodes: HashMap<String, usize> = HashMap::new();
+    if let Some((_, Tree { value: tree::Value::Map(entries), .. })) = root.iter().find(|(key, _)| key.text == "nodes") {
+        nodes.extend(entries.iter().enumerate().map(|(n, (key, _))| (key.text.clone(), n)));
+    }
+    for (key, part) in parts {
+        let at = root.iter().position(|(k, _)| k.text == key.text).unwrap_or_else(|| {
+            let empty = match &part.value {
+                tree::Value::List(_) => tree::Value::List(Vec::new()),
+                _ => tree::Value::Map(Vec::new()),
+            };
+            root.push((key.clone(), Tree { span: part.span, value: empty }));
+            root.len() - 1
+        });
+        match (&mut root[at].1.value, part) {
+            (tree::Value::Map(entries), Tree { value: tree::Value::Map(new), .. }) if key.text == "nodes" => {
+                for (name, node) in new {
+                    match nodes.get(&name.text) {
+                        Some(n) => tree::join(&mut entries[*n].1, node),
+                        None => {
+                            nodes.insert(name.text.clone(), entries.len());
+                            entries.push((name, node));
+                        }
+                    }
+                }
+            }
+            (_, part) => tree::join(&mut root[at].1, part),
+        }
+    }
+}
+
+/// For editors: what `parameters` and `generate` may hold.
+pub fn schema() -> [(&'static str, serde_json::Value); 2] {
+    let shapes: Vec<&str> = SHAPES.iter().map(|(name, _)| *name).collect();
+    let single = serde_json::json!({ "type": ["string", "integer"] });
+    [
+        (
+            "parameters",
+            serde_json::json!({
+                "description": "Values for `generate`, by name; `--set NAME=VALUE` gives another one.",
+                "type": "object", "additionalProperties": single,
+            }),
+        ),
+        (
+            "generate",
+            serde_json::json!({
+                "description": "Repeated nodes and links: loops (`each`), ready shapes (`shape`), and routes that follow from the links (`routes: shortest`). Between braces stand expressions: `{10.0.0.0 + i}/16`.",
+                "type": "array",
+                "items": { "type": "object", "properties": {
+                    "each": { "description": "Names and their ranges, as in `{i: 1..n}`; both ends belong to it.", "type": "object", "additionalProperties": { "type": "string" } },
+                    "nodes": { "type": "object" },
+                    "links": { "type": "array" },
+                    "checks": { "type": "array" },
+                    "shape": { "description": "A ready shape; its parameters stand beside it.", "enum": shapes },
+                    "routes": { "description": "Routes to every address on `lo` over the fewest links.", "enum": ["shortest"] },
+                }, "additionalProperties": single },
+            }),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Op;
+
+    fn sizes(shape: &str, more: &str) -> (usize, usize, usize) {
+        let text = format!("name: a-lab\ngenerate:\n  - {{shape: {shape}{more}}}\n");
+        let (topology, warnings) = match crate::topology::load(Source::new("a.yaml", text)) {
+            Ok(loaded) => loaded,
+            Err(error) => panic!("{shape}: {}", crate::report::diagnostic::error(&error)),
+        };
+        assert!(warnings.is_empty(), "{shape}: {}", crate::report::diagnostic::problems(&warnings));
+        let plan = crate::plan::build(&topology, crate::plan::Mode::Isolated);
+        let routes = plan.steps.iter().filter(|s| matches!(s.op, Op::AddRoute { .. })).count();
+        (topology.nodes.len(), topology.links.len(), routes)
+    }
+
+    #[test]
+    fn shapes_have_their_nodes_links_and_routes() {
+        assert_eq!(sizes("star", ", n: 5"), (6, 5, 5));
+        assert_eq!(sizes("line", ", n: 5"), (5, 4, 20));
+        assert_eq!(sizes("ring", ", n: 5"), (5, 5, 20));
+        assert_eq!(sizes("tree", ", n: 7, fan: 2"), (7, 6, 42));
+        assert_eq!(sizes("mesh", ", n: 5"), (5, 10, 20));
+        assert_eq!(sizes("grid", ", width: 3, height: 2"), (6, 7, 30));
+        assert_eq!(sizes("leaf-spine", ", leaves: 4, spines: 2"), (6, 8, 30));
+    }
+}
