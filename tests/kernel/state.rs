@@ -1,5 +1,5 @@
 //! The labs are networks that were first built by hand, with `ip`, `iptables` and daemons, and written down when they
-//! worked: `tests/state/LAB.txt`. A lab may have more than its file says, never less, and firewall lines stand in the same order.
+//! worked: `tests/state/LAB.txt` (`# after ACTION …` in a file: with these actions done). A lab may have more than its file says, never less, and firewall lines stand in the same order.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,10 +70,17 @@ fn a_lab_is_the_network_that_was_built_by_hand() {
     let mut compared = 0;
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let lab = entry.path().file_stem().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(entry.path()).unwrap();
         host.netlab(["up", &lab]).success();
+        // The state may be that after some of the lab's actions.
+        for action in text.lines().filter_map(|l| l.strip_prefix("# after ")).flat_map(str::split_whitespace) {
+            host.netlab(["act", &lab, action]).success();
+        }
+        // What daemons bring about is there once the checks hold.
+        host.netlab(["check", &lab]).success();
         let status = host.netlab(["status", "--json"]).success().json();
         let places = status[0]["nodes"].as_array().unwrap();
-        for (node, wanted) in written(&std::fs::read_to_string(entry.path()).unwrap()) {
+        for (node, wanted) in written(&text) {
             let place = places.iter().find(|p| p["node"] == node.as_str()).unwrap_or_else(|| panic!("{lab}: {node}"));
             let shown = shown(&host, place["netns"].as_str().unwrap(), &wanted);
             let lacking: Vec<&String> = wanted.iter().filter(|fact| !shown.contains(fact)).collect();
