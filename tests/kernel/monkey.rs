@@ -88,7 +88,7 @@ fn monkey(seed: u64) {
     let first = host.netlab(["down", lab[0]]);
     assert!(matches!(first.code, Some(0 | 5)), "{done}{first}");
     // What is the learner's is for the learner to take away, and only that.
-    host.sh("set +e; for p in $(pidof sleep); do kill -9 $p; done
+    host.sh("set +e; while pidof sleep > /dev/null; do for p in $(pidof sleep); do kill -9 $p; done; done
              while read -r name; do umount /run/netns/$name 2>/dev/null; rm -f /run/netns/$name; done < /media/tmp/theirs
              true")
         .success();
