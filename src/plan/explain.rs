@@ -112,7 +112,9 @@ fn commands(op: &Op) -> Vec<String> {
             vec![format!("{} qdisc replace dev {dev} root {qdisc}", ip(at).replacen("ip", "tc", 1))]
         }
         Op::AddAddress { at, dev, address } => {
-            vec![format!("{} addr add {address} dev {dev}", ip(at))]
+            // As `up` adds them: an IPv6 address would be unusable until nobody has claimed it for a second.
+            let nodad = if address.ip().is_ipv6() { " nodad" } else { "" };
+            vec![format!("{} addr add {address} dev {dev}{nodad}", ip(at))]
         }
         Op::SetUp { at, dev } => vec![format!("{} link set {dev} up", ip(at))],
         Op::AddRoute { at, route } => {
