@@ -38,6 +38,8 @@ built_in![
     "vlan-lab",
     "vrf-lab",
     "bond-lab",
+    "macvlan-lab",
+    "sit-lab",
     "geneve-lab",
     "star-lab",
     "ring-lab",
