@@ -36,6 +36,7 @@ built_in![
     "wireguard-lab",
     "gre-lab",
     "vlan-lab",
+    "trunk-lab",
     "vrf-lab",
     "bond-lab",
     "macvlan-lab",

@@ -148,10 +148,17 @@ pub fn lacking(topology: &Topology) -> Option<Lacking> {
 /// costs more than they do.
 fn ask<'k>(kinds: impl Iterator<Item = &'k Kind>) -> std::result::Result<Vec<Kind>, Refusal> {
     let mut wanted: BTreeMap<&'static str, &Kind> = BTreeMap::new();
-    for kind in kinds.filter(|kind| !matches!(kind, Kind::Loopback | Kind::Veth | Kind::Bridge(_))) {
+    for kind in kinds.filter(|kind| !is_usual(kind)) {
         wanted.entry(kind.word()).or_insert(kind);
     }
     if wanted.is_empty() { Ok(Vec::new()) } else { crate::kernel::lacking(wanted.into_values().cloned().collect()) }
+}
+
+fn is_usual(kind: &Kind) -> bool {
+    match kind {
+        Kind::Bridge(bridge) => !bridge.vlan_filtering,
+        other => matches!(other, Kind::Loopback | Kind::Veth),
+    }
 }
 
 /// Whether the kernel has the kinds of links that the plan asks it for.
@@ -175,13 +182,16 @@ fn kinds(topology: &Topology, plan: &Plan) -> Result<()> {
     let Some(first) = lacking.first() else { return Ok(()) };
     let names: Vec<&str> = lacking.iter().map(Kind::word).collect();
     let modules: Vec<&str> = lacking.iter().map(Kind::module).collect();
-    let span = links().find(|(link, _)| link.kind.word() == first.word()).map(|(_, span)| span).unwrap_or_default();
+    let named = |kind: &Kind| kind.word() == first.word() && !is_usual(kind);
+    let span = links().find(|(link, _)| named(&link.kind)).map(|(_, span)| span).unwrap_or_default();
     let mut help =
         format!("load the module (`modprobe -a {}`), or use a machine whose kernel has it", modules.join(" "));
     if lacking.iter().all(|kind| kind.endpoint(&[]).is_some()) {
         help.push_str(", or let netlab carry the packets itself (without --kernel-only and `user-space: off`)");
     }
-    Err(Error::machine(format!("this kernel cannot make links of kind {}", names.join(", ")))
+    // A bridge is everywhere; one that looks at tags is not (CONFIG_BRIDGE_VLAN_FILTERING).
+    let names = names.join(", ").replace("bridge", "bridge with vlan-filtering");
+    Err(Error::machine(format!("this kernel cannot make links of kind {names}"))
         .place(&topology.source, span, "needed here")
         .note("nothing was changed")
         .help(help))

@@ -17,7 +17,7 @@ use crate::link;
 use crate::name::IfName;
 use crate::plan::{At, Op, Outcome, Plan, Step, Undo, other_ends, pending, stopped};
 use crate::span::Source;
-use crate::state::{Change, Drift, Item, State, diff};
+use crate::state::{Change, Drift, Item, State, VLANS, diff};
 
 /// What `repair` came to.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -222,6 +222,10 @@ impl Mender<'_> {
         }
         match op {
             Op::AddLink { at, link } => self.kernel.delete_link(&at.netns, &link.name),
+            // What was added by hand goes with what is there.
+            Op::SetVlans { at, dev, .. } => {
+                self.kernel.remove_extra(at, &Item::Property(dev.to_string(), VLANS.into()))
+            }
             // A bond takes a member only while it is down.
             Op::SetMaster { at, dev, master } if lends(&self.now.plan, at, master) => {
                 self.kernel.remove_extra(at, &Item::Property(dev.to_string(), "state".into()))
@@ -276,7 +280,7 @@ fn undo_by_hand(kernel: &mut Linux, plan: &Plan, drift: &Drift) -> Result<(), Re
             "address" => kernel.reset_link(at, dev, expected.parse().ok(), None),
             "mtu" => kernel.reset_link(at, dev, None, expected.parse().ok()),
             "state" if expected == "down" => kernel.remove_extra(at, &drift.item),
-            "master" | "qdisc" if expected == "none" => kernel.remove_extra(at, &drift.item),
+            "master" | "qdisc" | "vlans" if expected == "none" => kernel.remove_extra(at, &drift.item),
             _ => Ok(()),
         },
         _ => Ok(()),

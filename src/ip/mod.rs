@@ -16,6 +16,7 @@ pub mod neighbor;
 pub mod qdisc;
 pub mod route;
 pub mod rule;
+pub mod vlans;
 mod words;
 
 pub use address::Address;
@@ -26,6 +27,7 @@ pub use neighbor::Neighbor;
 pub use qdisc::Qdisc;
 pub use route::Route;
 pub use rule::Rule;
+pub use vlans::PortVlans;
 pub use words::{WordError, parse_ip, parse_net, parse_port, parse_socket, shell_quote};
 
 use serde::{Deserialize, Serialize};

@@ -204,6 +204,7 @@ impl Kernel for Fake {
             | Op::SetMaster { .. }
             | Op::SetMtu { .. }
             | Op::SetQdisc { .. }
+            | Op::SetVlans { .. }
             | Op::SetUp { .. }
             | Op::EditSet { .. }
             | Op::ReloadService { .. } => {}

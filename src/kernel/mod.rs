@@ -28,6 +28,7 @@ mod qdisc;
 pub mod responder;
 mod sysctl;
 mod view;
+mod vlans;
 mod wireguard;
 
 use std::fmt;

@@ -9,11 +9,11 @@ use rtnetlink::packet_route::route::RouteMessage;
 use rtnetlink::packet_route::rule::RuleMessage;
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 
-use super::{Netlink, Refusal, messages, qdisc};
+use super::{Netlink, Refusal, messages, qdisc, vlans};
 use crate::ip::Mac;
 use crate::link;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, QDISC};
+use crate::state::{LinkState, NodeState, QDISC, VLANS};
 
 /// A link, with what the executor and `down` need to know beside its picture.
 pub(super) struct FoundLink {
@@ -92,6 +92,15 @@ pub(super) fn node(netlink: &mut Netlink, wanted: &NodeState) -> Result<NodeStat
         }
     }
     let name = |index: u32| names.get(&index).cloned();
+    if state.links.values().any(|link| link.properties.contains_key("vlan_filtering")) {
+        for message in netlink.dump(Message::GetLink(vlans::ask()))? {
+            let Message::NewLink(message) = message else { continue };
+            let Some(vlans) = vlans::from_message(&message) else { continue };
+            if let Some(link) = name(message.header.index).and_then(|n| state.links.get_mut(n.as_str())) {
+                link.properties.insert(VLANS.into(), vlans);
+            }
+        }
+    }
     if state.links.values().any(|link| link.properties.contains_key(QDISC)) {
         for message in netlink.dump(Message::GetQueueDiscipline(qdisc::message(None, 0)))? {
             let Message::NewQueueDiscipline(message) = message else { continue };

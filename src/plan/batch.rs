@@ -56,6 +56,7 @@ fn company(op: &Op) -> Company {
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
         | Op::SetQdisc { .. }
+        | Op::SetVlans { .. }
         | Op::AddAddress { .. }
         | Op::SetUp { .. }
         | Op::AddRoute { .. }

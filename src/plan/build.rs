@@ -91,6 +91,10 @@ fn links(topology: &Topology, nodes: &[(At, &Node)], lacking: &Lacking, steps: &
                 let op = Op::SetMaster { at: at.clone(), dev: name.clone(), master: master.value.clone() };
                 steps.add(op, master.span);
             }
+            if let Some(vlans) = &interface.vlans {
+                let op = Op::SetVlans { at: at.clone(), dev: name.clone(), vlans: vlans.value.clone() };
+                steps.add(op, vlans.span);
+            }
             if let (Kind::Loopback, Some(mtu)) = (&interface.kind, interface.mtu) {
                 steps.add(Op::SetMtu { at: at.clone(), dev: name.clone(), mtu }, interface.span);
             }

@@ -5,7 +5,7 @@ use crate::ip::iptables::Verb;
 use crate::ip::route::Proto;
 use crate::link::Kind;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, QDISC, SetState, State, digest};
+use crate::state::{LinkState, NodeState, QDISC, SetState, State, VLANS, digest};
 
 /// The picture that the kernel should then show.
 pub fn expect(plan: &Plan) -> State {
@@ -67,6 +67,9 @@ fn paint(state: &mut State, op: &Op) {
         Op::StartEndpoint { dev, endpoint, .. } => link(node, dev, |l| l.properties.extend(endpoint.properties())),
         Op::SetMaster { dev, master, .. } => set_master(node, dev, master),
         Op::SetMtu { dev, mtu, .. } => link(node, dev, |l| l.mtu = Some(*mtu)),
+        Op::SetVlans { dev, vlans, .. } => link(node, dev, |l| {
+            l.properties.insert(VLANS.into(), vlans.to_string());
+        }),
         Op::SetQdisc { dev, qdisc, .. } => link(node, dev, |l| {
             l.properties.insert(QDISC.into(), qdisc.to_string());
         }),

@@ -108,6 +108,10 @@ fn commands(op: &Op) -> Vec<String> {
             vec![format!("{} link set {dev} master {master}", ip(at))]
         }
         Op::SetMtu { at, dev, mtu } => vec![format!("{} link set {dev} mtu {mtu}", ip(at))],
+        Op::SetVlans { at, dev, vlans } => {
+            let bridge = ip(at).replacen("ip", "bridge", 1);
+            vlans.words().iter().map(|words| format!("{bridge} vlan add dev {dev} {words}")).collect()
+        }
         Op::SetQdisc { at, dev, qdisc } => {
             vec![format!("{} qdisc replace dev {dev} root {qdisc}", ip(at).replacen("ip", "tc", 1))]
         }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ip::iptables::Line;
-use crate::ip::{Address, Family, Fdb, IpSet, Neighbor, Qdisc, Route, Rule};
+use crate::ip::{Address, Family, Fdb, IpSet, Neighbor, PortVlans, Qdisc, Route, Rule};
 use crate::link::{By, Endpoint, NewLink, veth};
 use crate::name::{IfName, NodeName};
 use crate::topology::{Service, SetEdit};
@@ -63,6 +63,8 @@ pub enum Op {
     SetMaster { at: At, dev: IfName, master: IfName },
     /// Give a link its MTU (`lo`; all others are born with theirs).
     SetMtu { at: At, dev: IfName, mtu: u32 },
+    /// Say which tagged networks a bridge port carries.
+    SetVlans { at: At, dev: IfName, vlans: PortVlans },
     /// Say what happens to packets that leave by a link.
     SetQdisc { at: At, dev: IfName, qdisc: Qdisc },
     /// Give a link an address.
@@ -145,6 +147,7 @@ impl Op {
             | Op::SetMaster { at, .. }
             | Op::SetMtu { at, .. }
             | Op::SetQdisc { at, .. }
+            | Op::SetVlans { at, .. }
             | Op::AddAddress { at, .. }
             | Op::SetUp { at, .. }
             | Op::AddRoute { at, .. }
@@ -175,7 +178,8 @@ impl Op {
             | Op::StartEndpoint { .. }
             | Op::SetMaster { .. }
             | Op::SetMtu { .. }
-            | Op::SetQdisc { .. } => Phase::Links,
+            | Op::SetQdisc { .. }
+            | Op::SetVlans { .. } => Phase::Links,
             Op::AddAddress { .. } | Op::SetUp { .. } => Phase::Addresses,
             Op::AddRoute { .. }
             | Op::AddRule { .. }
@@ -213,6 +217,7 @@ impl Op {
                 format!("plug `{dev}` into `{master}` on {}", on(at))
             }
             Op::SetMtu { at, dev, mtu } => format!("set the MTU of `{dev}` to {mtu} on {}", on(at)),
+            Op::SetVlans { at, dev, vlans } => format!("let `{dev}` of {} carry the networks {vlans}", on(at)),
             Op::SetQdisc { at, dev, qdisc } => format!("put {} on `{dev}` of {}", qdisc.word(), on(at)),
             Op::AddAddress { at, dev, address } => {
                 format!("give `{dev}` of {} the address {address}", on(at))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{At, Op, Plan};
 use crate::ip::Family;
 use crate::name::IfName;
-use crate::state::{LinkState, NodeState, QDISC, State, digest};
+use crate::state::{LinkState, NodeState, QDISC, State, VLANS, digest};
 
 /// The steps whose effect is missing from `actual`, in order. `expected` is what they should have come to, as the
 /// kernel showed it when the lab was new.
@@ -61,6 +61,7 @@ fn holds(op: &Op, expected: &State, actual: &State) -> bool {
         }
         Op::SetMaster { dev, master, .. } => on(node, dev, |l| l.master.as_deref() == Some(master)),
         Op::SetMtu { dev, mtu, .. } => on(node, dev, |l| l.mtu == Some(*mtu)),
+        Op::SetVlans { dev, vlans, .. } => on(node, dev, |l| l.properties.get(VLANS) == Some(&vlans.to_string())),
         Op::SetQdisc { dev, qdisc, .. } => on(node, dev, |l| l.properties.get(QDISC) == Some(&qdisc.to_string())),
         Op::AddAddress { dev, address, .. } => on(node, dev, |l| l.addresses.contains(&address.to_string())),
         Op::SetUp { dev, .. } => on(node, dev, |l| l.up),

@@ -245,6 +245,7 @@ fn machine_routing(op: &Op) -> Option<Undo> {
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
         | Op::SetQdisc { .. }
+        | Op::SetVlans { .. }
         | Op::SetUp { .. }
         | Op::AddFdb { .. }
         | Op::LoadSets { .. }
@@ -291,6 +292,7 @@ fn macs(op: &Op) -> Vec<Mac> {
         | Op::SetMaster { .. }
         | Op::SetMtu { .. }
         | Op::SetQdisc { .. }
+        | Op::SetVlans { .. }
         | Op::AddAddress { .. }
         | Op::SetUp { .. }
         | Op::AddRoute { .. }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LinkState, NodeState, QDISC, State};
+use super::{LinkState, NodeState, QDISC, State, VLANS};
 use crate::ip::Family;
 
 /// One difference.
@@ -221,8 +221,11 @@ impl Differences<'_> {
             let actual = have.properties.get(key).map_or("none", String::as_str);
             self.value(property(key), value, actual);
         }
-        if let (None, Some(actual)) = (want.properties.get(QDISC), have.properties.get(QDISC)) {
-            self.value(property(QDISC), "none", actual);
+        // What nobody gave it, and somebody has put there.
+        for extra in [QDISC, VLANS] {
+            if let (None, Some(actual)) = (want.properties.get(extra), have.properties.get(extra)) {
+                self.value(property(extra), "none", actual);
+            }
         }
         // The kernel gives every interface with IPv6 a link-local address by itself.
         let made_by_kernel = |a: &&String| a.starts_with("fe80:") && !want.addresses.contains(*a);

@@ -70,6 +70,9 @@ pub struct SetState {
 /// The property of an interface that says what happens to packets that leave by it.
 pub const QDISC: &str = "qdisc";
 
+/// The property of a bridge port that says which tagged networks it carries.
+pub const VLANS: &str = "vlans";
+
 /// One interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkState {

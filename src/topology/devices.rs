@@ -91,6 +91,7 @@ fn interface(
         up: settings.up.as_ref().is_none_or(|u| u.value),
         master: None,
         qdisc: None,
+        vlans: None,
         kind,
         span,
     }

@@ -60,6 +60,7 @@ fn add_bridge(
         up: written.up.as_ref().is_none_or(|u| u.value),
         master: None,
         qdisc: None,
+        vlans: None,
         span: key.span,
     };
     insert(nodes, node, &name, interface, key.span, problems);
@@ -113,6 +114,36 @@ fn plug_ports(
             continue;
         }
         interface.master = Some(Sp::new(bridge.clone(), port.span));
+    }
+    port_vlans(key, written, node, problems);
+}
+
+/// What the ports of a bridge carry that looks at tags.
+fn port_vlans(key: &Sp<String>, written: &bridge::Written, node: &mut Node, problems: &mut Problems) {
+    let filters = written.vlan_filtering.as_ref().is_some_and(|v| v.value);
+    for (port, vlans) in &written.port_vlans {
+        let resolved = vlans.resolve(port.span, problems);
+        if !filters {
+            problems
+                .error(port.span, format!("`{key}` does not look at tags"))
+                .help("add `vlan-filtering: on` to the bridge");
+            return;
+        }
+        if !written.ports.iter().any(|p| p.value == port.value) {
+            let known = written.ports.iter().map(|p| p.as_str());
+            problems
+                .error(port.span, format!("`{port}` is no port of `{key}`"))
+                .help(did_you_mean(port, known).unwrap_or("add it to `ports`".into()));
+            continue;
+        }
+        if let (Some(interface), Some(resolved)) = (node.interfaces.get_mut(port.value.as_str()), resolved) {
+            interface.vlans = Some(Sp::new(resolved, port.span));
+        }
+    }
+    for port in written.ports.iter().filter(|p| filters && !written.port_vlans.contains_key(p.as_str())) {
+        problems
+            .warn(port.span, format!("`{port}` carries no network: `{key}` drops every frame of it"))
+            .help(format!("add `port-vlans: {{{port}: {{pvid: 10}}}}` to the bridge"));
     }
 }
 

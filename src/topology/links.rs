@@ -80,6 +80,7 @@ pub(super) fn cable_end(span: Span) -> Interface {
         up: true,
         master: None,
         qdisc: None,
+        vlans: None,
         span,
     }
 }

@@ -31,7 +31,7 @@ pub use resolve::{load, resolve};
 
 use crate::check::Check;
 use crate::ip::ipset;
-use crate::ip::{Address, Fdb, IpSet, Mac, Neighbor, Qdisc, Route, Rule, iptables};
+use crate::ip::{Address, Fdb, IpSet, Mac, Neighbor, PortVlans, Qdisc, Route, Rule, iptables};
 use crate::link::Kind;
 use crate::name::{IfName, LabName, NodeName};
 use crate::span::{Source, Sp, Span};
@@ -164,6 +164,8 @@ pub struct Interface {
     pub master: Option<Sp<IfName>>,
     /// What happens to packets that leave by it.
     pub qdisc: Option<Sp<Qdisc>>,
+    /// As a port of a bridge that looks at tags: what it carries.
+    pub vlans: Option<Sp<PortVlans>>,
     /// Where it is defined.
     pub span: Span,
 }

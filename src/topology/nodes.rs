@@ -66,6 +66,7 @@ fn empty(host: bool, netns: String, span: Span) -> Node {
         up: true,
         master: None,
         qdisc: None,
+        vlans: None,
         span,
     };
     Node {

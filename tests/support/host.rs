@@ -378,6 +378,14 @@ pub fn lacking_kinds(lab: &str, options: &[&str]) -> Vec<String> {
         _ => format!("p-{kind} type {kind}"),
     };
     kinds.retain(|kind| host.sh(&format!("ip link add {}", words(kind))).stderr.contains("Unknown device type"));
+    let tags = plan["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|s| s["op"]["add-link"]["link"]["kind"]["bridge"]["vlan_filtering"] == true);
+    if tags && host.sh("ip link add p-tags type bridge vlan_filtering 1").stderr.contains("not supported") {
+        kinds.push("bridge with vlan-filtering".into());
+    }
     let qdiscs = plan["steps"].as_array().unwrap().iter().filter_map(|s| s["op"]["set-qdisc"]["qdisc"].as_object());
     let mut qdiscs: Vec<String> = qdiscs.filter_map(|q| q.keys().next().cloned()).collect();
     qdiscs.sort();

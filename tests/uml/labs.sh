@@ -21,6 +21,7 @@ state() {
         ip -n "$ns" route show table all | sort
         ip -n "$ns" rule
         ip -n "$ns" neigh show nud permanent | sort
+        bridge -n "$ns" vlan show 2>/dev/null | grep -v '^port'
         tc -n "$ns" qdisc show 2>/dev/null | grep -E 'netem|tbf' | sed -E 's/ [0-9a-f]+: / /; s/seed [0-9]+//' | sort
         bridge -n "$ns" fdb show 2>/dev/null | grep dst | sort
         ip netns exec "$ns" iptables-save 2>/dev/null | grep '^-A'

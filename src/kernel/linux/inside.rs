@@ -7,7 +7,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use rtnetlink::packet_route::route::RouteMessage;
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
-use crate::kernel::{Netlink, Refusal, messages, observe, qdisc};
+use crate::kernel::{Netlink, Refusal, messages, observe, qdisc, vlans};
 use crate::link::NewLink;
 use crate::plan::Op;
 
@@ -89,6 +89,7 @@ impl Inside {
             }
             Op::SetMtu { dev, mtu, .. } => (self.change(dev, |l| l.mtu(*mtu))?, 0),
             Op::SetUp { dev, .. } => (self.change(dev, |l| l.up())?, 0),
+            Op::SetVlans { dev, vlans: wanted, .. } => (Message::SetLink(vlans::message(self.index(dev)?, wanted)), 0),
             Op::SetQdisc { dev, qdisc, .. } => {
                 // In place of whatever is there: the interface had one of its own already.
                 let message = qdisc::message(Some(qdisc), self.index(dev)?);

@@ -6,9 +6,9 @@ use rtnetlink::packet_route::route::{RouteProtocol, RouteScope, RouteType};
 
 use super::{Linux, absent_is_fine};
 use crate::ip::{Family, Mac};
-use crate::kernel::{Refusal, conntrack, firewall, ipset, messages, netns, qdisc, sysctl};
+use crate::kernel::{Refusal, conntrack, firewall, ipset, messages, netns, qdisc, sysctl, vlans};
 use crate::plan::At;
-use crate::state::QDISC;
+use crate::state::{QDISC, VLANS};
 
 impl Linux {
     /// Takes away what a learner added by hand; inside the lab's own namespaces only.
@@ -69,6 +69,9 @@ impl Linux {
         if property == QDISC {
             let message = Message::DelQueueDiscipline(qdisc::message(None, index));
             return absent_is_fine(self.socket(&at.netns)?.one(message, 0));
+        }
+        if property == VLANS {
+            return absent_is_fine(self.socket(&at.netns)?.one(Message::DelLink(vlans::all(index)), 0));
         }
         let link = LinkUnspec::new_with_index(index);
         let link = match property {
