@@ -46,6 +46,8 @@ fn up_twice_is_up_once_and_down_twice_is_down_once() {
         let up: Vec<&str> = ["up"].iter().chain(words).copied().collect();
         let before = host.snapshot();
         host.netlab(&up).success().says("is up");
+        // A bridge learns of its ports' carrier a moment after they have it, and gets its link-local address then.
+        host.wait_for("! ip -o link show | grep -q NO-CARRIER && ! ip addr show tentative | grep -q .");
         let once = host.snapshot();
         host.netlab(&up).success().says("up already");
         host.assert_as(&once, format!("a second up of {words:?}"));
