@@ -47,7 +47,9 @@ for lab in "$@"; do
     for ns in $(ip netns list | awk '{print $1}'); do
         for try in 1 2 3 4 5 6 7 8 9 10; do ip -n "$ns" link show type tun | grep -q NO-CARRIER || break; sleep 0.5; done
     done
-    by_script=$(state)
+    # What daemons bring about comes a moment after they were started.
+    until=$((SECONDS + 20))
+    while by_script=$(state); [ "$by_netlab" != "$by_script" ] && [ $SECONDS -lt $until ]; do sleep 1; done
     for ns in $(ip netns list | awk '{print $1}'); do
         pids=$(ip netns pids "$ns"); [ -z "$pids" ] || kill $pids
         ip netns del "$ns"
