@@ -1,7 +1,7 @@
 //! Whether the kernel knows a kind of link or a qdisc, found out without touching the machine.
 
 use nix::sched::{CloneFlags, unshare};
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::{Netlink, Refusal, qdisc};
@@ -16,7 +16,7 @@ use crate::name::IfName;
 pub fn lacking(kinds: Vec<Kind>) -> Result<Vec<Kind>, Refusal> {
     let ask = move || {
         unshare(CloneFlags::CLONE_NEWNET)?;
-        Ok(kinds.into_iter().filter(unknown).collect())
+        Ok(kinds.into_iter().enumerate().filter(|(n, kind)| unknown(*n, kind)).map(|(_, kind)| kind).collect())
     };
     // A plain thread: a namespace is a thread's, and this one goes with it.
     std::thread::spawn(ask).join().unwrap_or_else(|_| Err(Refusal::new("cannot ask the kernel")))
@@ -38,12 +38,14 @@ fn unknown_qdisc(word: &str) -> bool {
     const LO: u32 = 1;
     let Ok(mut netlink) = Netlink::open() else { return false };
     let message = qdisc::message(Some(&qdisc::plain(word)), LO);
-    let answer = netlink.one(Message::NewQueueDiscipline(message), NLM_F_CREATE | NLM_F_EXCL);
+    // In place of the one that was asked about before.
+    let answer = netlink.one(Message::NewQueueDiscipline(message), NLM_F_CREATE | NLM_F_REPLACE);
     matches!(answer, Err(refusal) if refusal.errno == libc::ENOENT)
 }
 
-fn unknown(kind: &Kind) -> bool {
-    let (Ok(mut netlink), Ok(name)) = (Netlink::open(), IfName::new("probe")) else { return false };
+/// Each under a name of its own: a name that is taken (EEXIST) is refused before the kind is looked at.
+fn unknown(n: usize, kind: &Kind) -> bool {
+    let (Ok(mut netlink), Ok(name)) = (Netlink::open(), IfName::new(&format!("probe{n}"))) else { return false };
     let link = NewLink { name, kind: kind.clone(), mac: None, mtu: None, by: By::Kernel };
     let answer = netlink.one(Message::NewLink(link.message(0, None)), NLM_F_CREATE | NLM_F_EXCL);
     matches!(answer, Err(refusal) if refusal.errno == libc::EOPNOTSUPP)

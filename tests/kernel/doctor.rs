@@ -20,6 +20,23 @@ fn the_doctor_changes_nothing_and_names_what_is_in_the_way() {
 }
 
 #[test]
+fn the_doctor_knows_the_kinds_that_this_kernel_lacks() {
+    let Some(host) = Host::new() else { return };
+    let said = host.netlab(["doctor"]).stdout;
+    for (kind, words) in [
+        ("dummy", "p type dummy"),
+        ("gre", "p type gre remote 10.0.0.1 local 10.0.0.2"),
+        ("geneve", "p type geneve id 5 remote 10.0.0.1"),
+        ("vrf", "p type vrf table 10"),
+        ("vxlan", "p type vxlan id 5 dstport 7"),
+        ("wireguard", "p type wireguard"),
+    ] {
+        let unknown = host.sh(&format!("ip link add {words} && ip link del p")).stderr.contains("Unknown device type");
+        assert_eq!(said.contains(&format!("no {kind} in this kernel")), unknown, "{kind}\n{said}");
+    }
+}
+
+#[test]
 fn the_doctor_names_missing_programs_with_their_packages_and_what_rights_are_missing() {
     let Some(host) = Host::new() else { return };
     host.write("none", "");
