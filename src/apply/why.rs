@@ -9,7 +9,7 @@ use crate::check::{Check, Kind};
 use crate::kernel::Linux;
 use crate::kernel::clues::Clues;
 use crate::state::why::{Flow, Lab, why};
-use crate::topology::Topology;
+use crate::topology::{Program, Topology};
 
 /// Gives each failed check that nobody answered its reason, where one is found; `again` tries a check once more. What cannot be looked at is passed over: the
 /// check has failed either way.
@@ -27,7 +27,7 @@ pub fn explain(
     let end =
         |(node, interface): &(crate::name::NodeName, crate::name::IfName)| (node.to_string(), interface.to_string());
     let cables: Vec<_> = topology.links.iter().map(|l| [end(&l.ends[0]), end(&l.ends[1])]).collect();
-    let lab = Lab { wanted: &wanted, actual: &actual, cables: &cables };
+    let lab = Lab { wanted: &wanted, actual: &actual, cables: &cables, routers: &routers(topology) };
     for (check, outcome) in checks.iter().zip(outcomes) {
         if outcome.passed || outcome.answered {
             continue;
@@ -36,6 +36,25 @@ pub fn explain(
             outcome.why = why(&lab, &mut Clues::new(&mut kernel, &whole.nodes, &mut || again(check)), &flow);
         }
     }
+}
+
+/// Programs that tell routes to the kernels of other nodes, as a lab may run them.
+const ROUTING: &[&str] =
+    &["bird", "bird6", "zebra", "bgpd", "ospfd", "ospf6d", "ripd", "isisd", "babeld", "gobgpd", "exabgp"];
+
+/// The services that are such programs.
+fn routers(topology: &Topology) -> Vec<(String, String)> {
+    let is_router = |program: &Program| match program {
+        Program::Run(argv) => {
+            argv.first().and_then(|p| Path::new(p).file_name()?.to_str()).is_some_and(|name| ROUTING.contains(&name))
+        }
+        Program::Responder { .. } => false,
+    };
+    let of = |(name, node): (&crate::name::NodeName, &crate::topology::Node)| {
+        let services = node.services.iter().filter(|(_, s)| is_router(&s.program));
+        services.map(|(service, _)| (name.to_string(), service.clone())).collect::<Vec<_>>()
+    };
+    topology.nodes.iter().flat_map(of).collect()
 }
 
 /// What a check sends, when it wants an answer.

@@ -175,14 +175,7 @@ impl Curl {
     }
 
     fn target(&self) -> Target {
-        let authority = self.url.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
-        let port = if self.url.starts_with("https") { 443 } else { 80 };
-        let host = authority.parse().ok().or_else(|| authority.rsplit_once(':').and_then(|(h, _)| h.parse().ok()));
-        let port = authority.rsplit_once(':').and_then(|(_, p)| p.trim_end_matches(']').parse().ok()).unwrap_or(port);
-        match host {
-            Some(std::net::IpAddr::V4(ip)) => Target { ip: Some(ip.into()), key: format!("tcp {ip}:{port}") },
-            Some(std::net::IpAddr::V6(_)) | None => Target { ip: host, key: format!("tcp {authority}") },
-        }
+        Target::of_url(&self.url)
     }
 }
 

@@ -59,8 +59,11 @@ impl CheckKind for Has {
     }
 
     fn expected(&self) -> String {
-        let lines: Vec<String> = self.lines.iter().map(|l| format!("`{l}`")).collect();
-        format!("{} {}", lines.join(", "), if self.present { "present" } else { "absent" })
+        let there = if self.present { "present" } else { "absent" };
+        match self.lines.as_slice() {
+            [line] => format!("`{line}` {there}"),
+            lines => format!("these {} lines {there}", lines.len()),
+        }
     }
 
     fn judge(&self, seen: &Seen) -> Verdict {
@@ -77,14 +80,13 @@ impl CheckKind for Has {
             return Verdict::of(false, "the tools printed nothing at all");
         }
         let (found, lacking): (Vec<_>, Vec<_>) = self.lines.iter().partition(there);
-        if self.present {
-            let words: Vec<String> = lacking.iter().map(|l| format!("`{l}` is not there")).collect();
-            let seen = if words.is_empty() { "all there".into() } else { words.join(", ") };
-            Verdict::of(lacking.is_empty(), seen)
-        } else {
-            let words: Vec<String> = found.iter().map(|l| format!("`{l}` is there")).collect();
-            Verdict::of(found.is_empty(), if words.is_empty() { "none there".into() } else { words.join(", ") })
-        }
+        let (wrong, which) = if self.present { (lacking, "not there") } else { (found, "there") };
+        let words = match (wrong.as_slice(), self.lines.as_slice()) {
+            ([], _) => if self.present { "all there" } else { "none there" }.to_string(),
+            ([_], [_]) => format!("it is {which}"),
+            (wrong, _) => wrong.iter().map(|line| format!("{which}: `{line}`")).collect::<Vec<_>>().join("\n"),
+        };
+        Verdict::of(wrong.is_empty(), words)
     }
 }
 

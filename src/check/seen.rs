@@ -132,6 +132,29 @@ pub struct Target {
     pub key: String,
 }
 
+impl Target {
+    /// Of a TCP or UDP socket.
+    pub fn socket(proto: &str, to: SocketAddr) -> Target {
+        Target { ip: Some(to.ip()), key: format!("{proto} {to}") }
+    }
+
+    /// Of an http URL.
+    pub fn of_url(url: &str) -> Target {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let usual = if scheme == "https" { 443 } else { 80 };
+        let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+        let with_port = || {
+            let (host, port) = authority.rsplit_once(':')?;
+            Some(SocketAddr::new(bare(host)?, port.parse().ok()?))
+        };
+        match bare(authority).map(|ip| SocketAddr::new(ip, usual)).or_else(with_port) {
+            Some(to) => Target::socket("tcp", to),
+            None => Target { ip: None, key: format!("tcp {authority}") },
+        }
+    }
+}
+
 /// How a check that opens something should end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {

@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{CheckKind, Output, Probe, Seen, Verdict, shell_words, strings};
+use super::seen::SILENCE;
+use super::{CheckKind, Output, Probe, Seen, Target, Verdict, shell_words, strings};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -107,6 +108,10 @@ impl CheckKind for Spread {
         shown.extend(strangers.iter().map(|name| format!("{name} {}", share(name))));
         let meaning = if strangers.iter().any(|name| name.starts_with("status ")) {
             "a server or a proxy answers with an error"
+        } else if counted.keys().all(|name| name == "refused") {
+            "the address answers, but nothing takes what is sent to it"
+        } else if counted.keys().all(|name| name == "timeout") {
+            SILENCE
         } else if strangers.iter().any(|name| NO_SERVER.contains(&name.as_str())) {
             "some lots fall on an endpoint that does not answer, or its answers do not find back"
         } else if !strangers.is_empty() {
@@ -117,6 +122,10 @@ impl CheckKind for Spread {
             "the shares are not equal: look at the probabilities, and at the order of the lines"
         };
         Verdict::of(starved.is_empty() && strangers.is_empty(), shown.join(", ")).meaning(Some(meaning))
+    }
+
+    fn reached_target(&self) -> Option<Target> {
+        Some(Target::of_url(&self.url))
     }
 }
 

@@ -55,6 +55,6 @@ impl CheckKind for Tcp {
 
 impl Tcp {
     fn target(&self) -> Target {
-        Target { ip: Some(self.to.ip()), key: format!("tcp {}", self.to) }
+        Target::socket("tcp", self.to)
     }
 }

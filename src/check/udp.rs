@@ -59,6 +59,6 @@ impl CheckKind for Udp {
 
 impl Udp {
     fn target(&self) -> Target {
-        Target { ip: Some(self.to.ip()), key: format!("udp {}", self.to) }
+        Target::socket("udp", self.to)
     }
 }

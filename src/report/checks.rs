@@ -107,25 +107,31 @@ fn text(outcomes: &Outcomes) -> String {
     out
 }
 
-/// How many checks wait for which action.
 /// What was not the kernel's work.
 fn in_user_space(outcomes: &Outcomes) -> Option<String> {
     let kinds = &outcomes.in_user_space;
     (!kinds.is_empty()).then(|| format!("{} in user space", kinds.join(" and ")))
 }
 
+/// How many checks wait for which action.
 fn waiting(outcomes: &Outcomes) -> String {
     let mut for_what: BTreeMap<String, usize> = BTreeMap::new();
     for check in &outcomes.waiting {
-        let after = check.after.first().map(|name| format!("netlab act {} {name}", outcomes.lab));
-        let before = || check.before.first().map(|name| format!("netlab act {} {name} --undo", outcomes.lab));
+        let after = check.after.first().map(ToString::to_string);
+        let before = || check.before.first().map(|name| format!("{name} --undo"));
         *for_what.entry(after.or_else(before).unwrap_or_default()).or_default() += 1;
     }
-    let line = |(command, n): (String, usize)| {
-        let wait = if n == 1 { "1 more check waits".to_string() } else { format!("{n} more checks wait") };
-        format!("{wait} for `{command}`\n")
-    };
-    for_what.into_iter().map(line).collect()
+    let lab = &outcomes.lab;
+    match for_what.iter().collect::<Vec<_>>().as_slice() {
+        [] => String::new(),
+        [(action, 1)] => format!("1 more check waits for `netlab act {lab} {action}`\n"),
+        [(action, n)] => format!("{n} more checks wait for `netlab act {lab} {action}`\n"),
+        several => {
+            let actions: Vec<String> = several.iter().map(|(action, n)| format!("{action} ({n})")).collect();
+            let all = outcomes.waiting.len();
+            format!("{all} more checks wait for `netlab act {lab} ACTION`: {}\n", actions.join(", "))
+        }
+    }
 }
 
 fn tap(outcomes: &Outcomes) -> String {

@@ -122,6 +122,38 @@ const IN_LABS: &[(&str, &str, &str, &str)] = &[
         "a pod reaches a pod of another node",
         "the packets of the tunnel `vxlan.calico` do not get from `node1` to 10.0.0.12: `p-node2` of `sw` is not plugged into `br0`",
     ),
+    (
+        "services-lab",
+        "ip netns exec services-lab-node1 iptables -t nat -F KUBE-SVC-2FNB6B3UXMXY5MXV",
+        "the pod's own address is kept",
+        "`node1` does not send tcp port 80 on: `-t nat -A KUBE-SVC-2FNB6B3UXMXY5MXV",
+    ),
+    (
+        "services-lab",
+        "kill -9 $(ip netns pids services-lab-b)",
+        "each endpoint gets its share",
+        "does not reach 10.244.2.2:80:\n                  nothing listens on tcp port 80 of `b`: its service `web` does not run",
+    ),
+    (
+        "bgp-lab",
+        // Its neighbours drop its routes when they see its end of the connection close.
+        "kill -9 $(ip netns pids bgp-lab-worker2)
+         while ip -n bgp-lab-worker1 route | grep -q '^10.48.0.128/26'; do sleep 0.05; done",
+        "a pod reaches a pod of another node by these routes",
+        "`bird` of `worker2` does not run: the routes that it tells the others, and its own, are missing",
+    ),
+    (
+        "policy-lab",
+        "ip netns exec policy-lab-node1 iptables -F cali-pi-ingress-policy",
+        "so does one on the other node",
+        "the firewall of `node1` is not the lab's: `-A cali-pi-ingress-policy -p tcp",
+    ),
+    (
+        "policy-lab",
+        "ip netns exec policy-lab-node1 ipset del cali40s:access-true 10.244.2.3",
+        "so does one on the other node",
+        "the set `cali40s:access-true` of `node1` lacks 10.244.2.3",
+    ),
 ];
 
 #[test]

@@ -50,7 +50,11 @@ impl Walk<'_, '_> {
             for (count, line) in self.ask.thrown_away(node) {
                 let earlier = before.iter().find(|(_, l)| *l == line).map_or(0, |(n, _)| *n);
                 if count > earlier && super::rules::concerns(&line, self.flow) {
-                    return Some(format!("the firewall of `{node}` throws it away, or the answer: `{line}`"));
+                    // What would have let it through is the reason, whatever took it in the end.
+                    let missing = |words: &String| words.contains("is missing");
+                    let lost = self.firewall_differs(node, "filter").filter(missing).or_else(|| self.set_differs(node));
+                    let lost = lost.map(|words| format!(";\n{words}")).unwrap_or_default();
+                    return Some(format!("the firewall of `{node}` throws it away, or the answer: `{line}`{lost}"));
                 }
             }
         }

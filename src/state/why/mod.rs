@@ -6,6 +6,7 @@
 //! that it does not understand (chains of many rules, policies), it ends without a word: no reason is better than a wrong one.
 
 mod back;
+mod chains;
 mod rules;
 mod wire;
 
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use self::rules::{Leg, Redirect};
 use super::{LinkState, NodeState, State};
 use crate::ip::Route;
 
@@ -83,6 +85,8 @@ pub struct Lab<'l> {
     pub actual: &'l State,
     /// The cables: node and interface of each end.
     pub cables: &'l [[(String, String); 2]],
+    /// Services that tell the other nodes' kernels routes: node and name.
+    pub routers: &'l [(String, String)],
 }
 
 /// How a walk ends before its time.
@@ -119,8 +123,8 @@ struct Walk<'l, 'a> {
     untranslated: Vec<String>,
     /// A route that should have been there, where the packet was sent another way.
     lost: Option<String>,
-    /// Somebody sent it on to another address (DNAT).
-    redirected: bool,
+    /// The port that it is for by now: whoever sends it on to another address may change that too.
+    port: Option<u16>,
     /// The packet is an answer: nobody translates it as if it were a new one.
     returning: bool,
 }
@@ -143,13 +147,15 @@ pub fn why(lab: &Lab<'_>, ask: &mut dyn Ask, flow: &Flow) -> Option<String> {
         translated: Vec::new(),
         untranslated: Vec::new(),
         lost: None,
-        redirected: false,
+        port: flow.port,
         returning: false,
     };
-    match walk.there_and_back() {
-        Err(End::Broken(words)) => Some(words),
-        Err(End::Unknown) => None,
-        Ok(()) => walk.thrown_away(),
+    let end = walk.there_and_back();
+    let silent = walk.silent_router();
+    match (end, silent) {
+        (Err(End::Broken(words)), Some(router)) => Some(format!("{router};\nas it is, {words}")),
+        (Err(End::Broken(words)), None) => Some(words),
+        (Err(End::Unknown) | Ok(()), router) => walk.thrown_away().or(router).or_else(|| walk.not_the_labs()),
     }
 }
 
@@ -164,24 +170,29 @@ impl Walk<'_, '_> {
     /// because of it.
     fn walk(&mut self, from: &str, to: IpAddr, source: Option<IpAddr>, depth: usize) -> Result<Arrived, End> {
         self.lost = None;
-        self.follow(from, to, source, depth).map_err(|end| match (end, self.lost.take()) {
+        let leg = Leg { node: from.to_string(), to, source, came: None, redirected: false };
+        self.follow(leg, depth).map_err(|end| match (end, self.lost.take()) {
             (End::Broken(words), Some(lost)) => End::Broken(format!("{lost};\nit goes elsewhere, and {words}")),
             (end, _) => end,
         })
     }
 
-    fn follow(&mut self, from: &str, to: IpAddr, source: Option<IpAddr>, depth: usize) -> Result<Arrived, End> {
-        let (mut node, mut to, mut source) = (from.to_string(), to, source);
-        let mut came: Option<String> = None;
+    fn follow(&mut self, leg: Leg, depth: usize) -> Result<Arrived, End> {
+        let Leg { mut node, mut to, mut source, mut came, mut redirected } = leg;
         for _ in 0..LONGEST {
             self.is_there(&node)?;
             if !self.passed.contains(&node) {
                 self.passed.push(node.clone());
             }
-            if !self.returning
-                && let Some(new) = self.redirect(&node, to, came.as_deref())?
-            {
-                to = new;
+            if !self.returning && !std::mem::take(&mut redirected) {
+                match self.redirect(&node, to, source, came.as_deref())? {
+                    Redirect::None => {}
+                    Redirect::To(new, port) => (to, self.port) = (new, port.or(self.port)),
+                    Redirect::OneOf(ends) => {
+                        let on = Leg { node: node.clone(), to, source, came, redirected };
+                        return Err(self.one_of(&node, to, &ends, &on, depth));
+                    }
+                }
             }
             let local = self.has_address(&node, to);
             if let (Some(dev), false) = (&came, local) {
@@ -197,12 +208,34 @@ impl Walk<'_, '_> {
             };
             source = source.or(own);
             if came.is_some() && !self.returning {
-                source = self.translate(&node, &dev, source, to);
+                source = self.translate(&node, &dev, source, to)?;
             }
             let (next, by) = self.cross(&node, &dev, gateway, to, depth)?;
             (node, came) = (next, Some(by));
         }
         Err(End::Broken(format!("it goes round in a loop: {}", self.passed.join(" → "))))
+    }
+
+    /// A service that should tell routes which this flow needs, and does not run: its node is on the way, or next to either
+    /// end of it. What the other nodes do without those routes is only what comes of that.
+    fn silent_router(&mut self) -> Option<String> {
+        let stopped = |(node, service): &&(String, String)| {
+            self.lab.actual.nodes.get(node).is_some_and(|n| n.services.get(service) == Some(&false))
+        };
+        let stopped: Vec<(String, String)> = self.lab.routers.iter().filter(stopped).cloned().collect();
+        let (node, service) = stopped.into_iter().find(|(node, _)| {
+            let near = |way: Option<Way>| matches!(way, Some(Way::Local | Way::Out { gateway: None, .. }));
+            self.passed.contains(node) || near(self.ask.way(node, self.flow.to, None))
+        })?;
+        Some(format!(
+            "`{service}` of `{node}` does not run: the routes that it tells the others, and its own, are missing"
+        ))
+    }
+
+    /// The last resort: a difference between the firewalls on the way and the lab's.
+    fn not_the_labs(&self) -> Option<String> {
+        let tables = ["nat", "filter", "mangle", "raw"];
+        self.passed.iter().find_map(|node| tables.iter().find_map(|table| self.firewall_differs(node, table)))
     }
 
     fn is_there(&self, node: &str) -> Result<(), End> {
@@ -318,7 +351,7 @@ impl Walk<'_, '_> {
 
     /// Whether a program hears what has arrived.
     fn is_heard(&mut self, arrived: &Arrived) -> Result<(), End> {
-        let Some(port) = self.flow.port.filter(|_| !self.redirected) else { return Ok(()) };
+        let Some(port) = self.port else { return Ok(()) };
         let (node, proto) = (arrived.node.as_str(), self.flow.proto.clone());
         let stopped =
             self.actual(node).and_then(|n| n.services.iter().find(|(_, runs)| !**runs)).map(|(s, _)| s.clone());
@@ -328,12 +361,11 @@ impl Walk<'_, '_> {
                 let on: Vec<String> = on.iter().map(ToString::to_string).collect();
                 format!("`{node}` listens on {proto} port {port} of {} only, not of {}", on.join(", "), arrived.to)
             }
-            Some(Listens::No) => match (self.lost_redirect(node, port), stopped) {
-                (Some(rule), _) => format!("`{node}` does not send {proto} port {port} on: `{rule}` is missing"),
-                (None, Some(service)) => {
+            Some(Listens::No) => match stopped {
+                Some(service) => {
                     format!("nothing listens on {proto} port {port} of `{node}`: its service `{service}` does not run")
                 }
-                (None, None) => format!("nothing listens on {proto} port {port} of `{node}`"),
+                None => format!("nothing listens on {proto} port {port} of `{node}`"),
             },
         };
         Err(End::Broken(words))

@@ -1,113 +1,191 @@
-//! Firewall lines as far as a walk must understand them: the everyday translations, and which packets a line is about.
+//! The firewall on a packet's way: whom it is sent on to, whose address it gets, and which of the lab's lines are missing.
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
+use super::chains::{Came, Met, Packet, destination, value};
 use super::{End, Flow, Translated, Walk};
 use crate::ip::Family;
-use crate::ip::iptables::{Line, Verb};
+use crate::ip::iptables::Line;
+
+/// Whom a node sends a packet on to.
+pub(super) enum Redirect {
+    /// Nobody: it stays as it is.
+    None,
+    /// This one.
+    To(IpAddr, Option<u16>),
+    /// One of these; lots are drawn, or what decides is not understood.
+    OneOf(Vec<(IpAddr, Option<u16>)>),
+}
 
 impl Walk<'_, '_> {
-    fn nat(&self, node: &str, wanted: bool) -> Vec<Line> {
+    fn lines(&self, node: &str, table: &str, wanted: bool) -> Vec<Line> {
         let state = if wanted { self.lab.wanted } else { self.lab.actual };
         let lines = state.nodes.get(node).and_then(|n| n.firewall.get(&Family::of(self.flow.to)));
-        let nat = |line: &String| line.parse::<Line>().ok().filter(|l| l.table == "nat");
-        lines.into_iter().flatten().filter_map(nat).collect()
+        let of_table = |line: &String| line.parse::<Line>().ok().filter(|l| l.table == table);
+        lines.into_iter().flatten().filter_map(of_table).collect()
+    }
+
+    fn packet<'p>(&'p self, node: &str, to: IpAddr, source: Option<IpAddr>, came: Option<&'p str>) -> Packet<'p> {
+        let came = Some(came.map_or(Came::Here, Came::By));
+        let local = Some(self.has_address(node, to));
+        Packet { proto: &self.flow.proto, port: self.port, to: Some(to), source, came, out: None, local }
     }
 
     /// Where a node sends on what comes in for this address.
-    pub(super) fn redirect(&mut self, node: &str, to: IpAddr, came: Option<&str>) -> Result<Option<IpAddr>, End> {
-        let chain = if came.is_some() { "PREROUTING" } else { "OUTPUT" };
-        for line in self.nat(node, false).iter().filter(|l| l.verb == Verb::Append && l.chain == chain) {
-            match (matches(line, self.flow, to, came), line.value_of(&["-j"])) {
-                (Some(false), _) => {}
-                (Some(true), Some("DNAT")) => {
-                    let new = line.value_of(&["--to-destination"]).and_then(address);
-                    self.redirected = true;
-                    return new.map(Some).ok_or(End::Unknown);
-                }
-                (Some(true), Some("RETURN" | "ACCEPT")) => return Ok(None),
-                // Chains of a service: whom they choose is not for a walk to guess.
-                _ => return Err(End::Unknown),
-            }
+    pub(super) fn redirect(
+        &self,
+        node: &str,
+        to: IpAddr,
+        source: Option<IpAddr>,
+        came: Option<&str>,
+    ) -> Result<Redirect, End> {
+        let hook = if came.is_some() { "PREROUTING" } else { "OUTPUT" };
+        let packet = self.packet(node, to, source, came);
+        let (there, wanted) = (self.lines(node, "nat", false), self.lines(node, "nat", true));
+        let (met, meant) = (packet.meets(&there, hook), packet.meets(&wanted, hook));
+        let ends = |met: &[Met<'_>]| {
+            let mut ends: Vec<_> = met.iter().filter_map(|m| destination(m.line)).collect();
+            ends.dedup();
+            ends
+        };
+        let (now, then) = (ends(&met), ends(&meant));
+        if let Some(lost) = then.iter().find(|end| !now.contains(end)) {
+            let what = match self.port {
+                Some(port) => format!("{} port {port}", self.flow.proto),
+                None => self.flow.proto.clone(),
+            };
+            let whom = if now.is_empty() { String::new() } else { format!(" to {}", end_words(lost)) };
+            let why = differs(&there, &wanted, &met, &meant).ok_or(End::Unknown)?;
+            return Err(End::Broken(format!("`{node}` does not send {what} on{whom}: {why}")));
         }
-        Ok(None)
+        match now.as_slice() {
+            _ if met.iter().any(|m| m.line.value_of(&["-j"]) == Some("REDIRECT")) => Err(End::Unknown),
+            [] => Ok(Redirect::None),
+            [(ip, port)] if met.iter().any(|m| m.certain && destination(m.line).is_some()) => {
+                Ok(Redirect::To(*ip, *port))
+            }
+            all => Ok(Redirect::OneOf(all.to_vec())),
+        }
     }
 
-    /// The rule that should send a port on, and is gone.
-    pub(super) fn lost_redirect(&self, node: &str, port: u16) -> Option<String> {
-        let there = self.nat(node, false);
-        let lost = |l: &&Line| {
-            let opens = l.value_of(&["--dport"]).is_some_and(|p| p == port.to_string());
-            l.value_of(&["-j"]) == Some("DNAT") && opens && !there.contains(l)
-        };
-        self.nat(node, true).iter().find(lost).map(ToString::to_string)
+    /// Lots are drawn among several: each is tried. If all can be reached, there is nothing to say.
+    pub(super) fn one_of(
+        &mut self,
+        node: &str,
+        to: IpAddr,
+        ends: &[(IpAddr, Option<u16>)],
+        on: &Leg,
+        depth: usize,
+    ) -> End {
+        for (ip, port) in ends {
+            let before = self.port;
+            self.port = port.or(before);
+            let leg = Leg { to: *ip, redirected: true, ..on.clone() };
+            let tried = self.follow(leg, depth).and_then(|arrived| self.is_heard(&arrived));
+            self.port = before;
+            if let Err(End::Broken(words)) = tried {
+                let whom = end_words(&(*ip, *port));
+                let lots = if ends.len() > 1 { format!("one of {}", ends.len()) } else { "another address".into() };
+                return End::Broken(format!(
+                    "`{node}` sends what is for {to} on to {lots}, and does not reach {whom}:\n{words}"
+                ));
+            }
+        }
+        End::Unknown
     }
 
     /// The source that a packet has when it has left: notes translations, and those that are missing.
-    pub(super) fn translate(&mut self, node: &str, dev: &str, source: Option<IpAddr>, to: IpAddr) -> Option<IpAddr> {
-        let source = source?;
-        let there = self.nat(node, false);
-        let hides = |l: &Line| {
-            let target = matches!(l.value_of(&["-j"]), Some("MASQUERADE" | "SNAT"));
-            target && l.verb == Verb::Append && l.chain == "POSTROUTING" && leaves(l, dev, source, to)
+    pub(super) fn translate(
+        &mut self,
+        node: &str,
+        dev: &str,
+        source: Option<IpAddr>,
+        to: IpAddr,
+    ) -> Result<Option<IpAddr>, End> {
+        let Some(source) = source else { return Ok(None) };
+        let hides = |m: &&Met<'_>| matches!(m.line.value_of(&["-j"]), Some("MASQUERADE" | "SNAT"));
+        let (there, wanted) = (self.lines(node, "nat", false), self.lines(node, "nat", true));
+        // The chains behind routing are not told where it came in.
+        let packet = Packet { out: Some(dev), came: None, ..self.packet(node, to, Some(source), None) };
+        let met = packet.meets(&there, "POSTROUTING");
+        let Some(first) = met.iter().find(hides) else {
+            let meant = packet.meets(&wanted, "POSTROUTING");
+            let lost = meant.iter().find(|m| hides(m) && m.certain && !there.contains(m.line));
+            let lost = lost.map(|m| m.line.to_string());
+            self.untranslated.extend(lost);
+            return Ok(Some(source));
         };
-        let Some(line) = there.iter().find(|l| hides(l)) else {
-            let lost = self.nat(node, true).into_iter().find(|l| hides(l) && !there.contains(l));
-            self.untranslated.extend(lost.map(|l| l.to_string()));
-            return Some(source);
-        };
-        let new = match line.value_of(&["--to-source"]) {
-            Some(word) => address(word),
+        // A mark decides, or a set: what the packet has now cannot be told, nor where its answer goes.
+        if !first.certain {
+            return Ok(None);
+        }
+        let new = match first.line.value_of(&["--to-source"]) {
+            Some(word) => word.parse().ok().or_else(|| word.rsplit_once(':')?.0.trim_matches(['[', ']']).parse().ok()),
             None => self.link(node, dev).and_then(|l| {
                 let mut all = l.addresses.iter().filter_map(|a| a.split('/').next()?.parse::<IpAddr>().ok());
                 all.find(|a| a.is_ipv4() == source.is_ipv4())
             }),
-        }?;
+        };
+        let Some(new) = new else { return Ok(None) };
         self.translated.push(Translated { node: node.to_string(), from: source, to: new });
-        Some(new)
+        Ok(Some(new))
+    }
+
+    /// What a node's firewall says otherwise than the lab's of packets of this flow: when nothing else was found, this may
+    /// be it, and it is true in any case.
+    pub(super) fn firewall_differs(&self, node: &str, table: &str) -> Option<String> {
+        let (there, wanted) = (self.lines(node, table, false), self.lines(node, table, true));
+        // Addresses and ports may be translated when it comes here: only the protocol stays the same.
+        let proto = &self.flow.proto;
+        let packet = Packet { proto, port: None, to: None, source: None, came: None, out: None, local: None };
+        let hooks = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+        let found = hooks
+            .iter()
+            .find_map(|hook| differs(&there, &wanted, &packet.meets(&there, hook), &packet.meets(&wanted, hook)))?;
+        Some(format!("the firewall of `{node}` is not the lab's: {found}"))
+    }
+
+    /// An entry that a set of the lab lacks.
+    pub(super) fn set_differs(&self, node: &str) -> Option<String> {
+        let sets = |state: &'_ super::State| state.nodes.get(node).map(|n| n.ipsets.clone()).unwrap_or_default();
+        let (there, wanted) = (sets(self.lab.actual), sets(self.lab.wanted));
+        wanted.iter().find_map(|(name, set)| {
+            let Some(own) = there.get(name) else { return Some(format!("the set `{name}` of `{node}` is missing")) };
+            let lost: Vec<&str> = set.members.difference(&own.members).map(String::as_str).collect();
+            (!lost.is_empty()).then(|| format!("the set `{name}` of `{node}` lacks {}", lost.join(", ")))
+        })
     }
 }
 
-fn address(word: &str) -> Option<IpAddr> {
-    word.parse().ok().or_else(|| word.rsplit_once(':')?.0.trim_matches(['[', ']']).parse().ok())
+/// A stretch of the way still to go.
+#[derive(Debug, Clone)]
+pub(super) struct Leg {
+    pub node: String,
+    pub to: IpAddr,
+    pub source: Option<IpAddr>,
+    /// The interface that it came in by.
+    pub came: Option<String>,
+    /// The node has sent it on already.
+    pub redirected: bool,
 }
 
-/// The value of a flag, and whether a `!` stands before it.
-fn value<'l>(line: &'l Line, flags: &[&str]) -> Option<(&'l str, bool)> {
-    let at = line.rest.iter().position(|w| flags.contains(&w.as_str()))?;
-    let not = at > 0 && line.rest[at - 1] == "!";
-    Some((line.rest.get(at + 1)?, not))
+fn end_words((ip, port): &(IpAddr, Option<u16>)) -> String {
+    match port {
+        Some(port) => std::net::SocketAddr::new(*ip, *port).to_string(),
+        None => ip.to_string(),
+    }
 }
 
-fn within(net: &str, ip: IpAddr) -> bool {
-    net.parse::<IpNet>().is_ok_and(|n| n.contains(&ip)) || net.parse::<IpAddr>().is_ok_and(|i| i == ip)
-}
-
-/// Words that say no more than others on the line do.
-const SAID: &[&str] = &["-s", "-d", "-i", "-o", "-p", "-m", "--dport", "-j", "--to-destination", "--comment"];
-
-/// Whether a line takes a packet; none when it says more than is understood here.
-fn matches(line: &Line, flow: &Flow, to: IpAddr, came: Option<&str>) -> Option<bool> {
-    let is = |flags: &[&str], holds: &dyn Fn(&str) -> bool| value(line, flags).is_none_or(|(v, not)| holds(v) != not);
-    let port = |p: &str| flow.port.is_some_and(|port| p == port.to_string());
-    let all = is(&["-d"], &|net| within(net, to))
-        && is(&["-i"], &|dev| Some(dev) == came)
-        && is(&["-p"], &|proto| proto == flow.proto)
-        && is(&["--dport"], &port);
-    let known = line.rest.iter().filter(|w| w.starts_with('-')).all(|w| SAID.contains(&w.as_str()));
-    if !all { Some(false) } else { known.then_some(true) }
-}
-
-/// Whether a line takes what leaves.
-fn leaves(line: &Line, dev: &str, source: IpAddr, to: IpAddr) -> bool {
-    let is = |flags: &[&str], holds: &dyn Fn(&str) -> bool| value(line, flags).is_none_or(|(v, not)| holds(v) != not);
-    let known = ["-s", "-d", "-o", "-j", "--to-source", "-m", "--comment"];
-    is(&["-s"], &|net| within(net, source))
-        && is(&["-d"], &|net| within(net, to))
-        && is(&["-o"], &|o| o == dev)
-        && line.rest.iter().filter(|w| w.starts_with('-')).all(|w| known.contains(&w.as_str()))
+/// The first of the lab's lines that is not there, or else the first that is there and not the lab's.
+fn differs(there: &[Line], wanted: &[Line], met: &[Met<'_>], meant: &[Met<'_>]) -> Option<String> {
+    let lost: Vec<&Line> = meant.iter().map(|m| m.line).filter(|l| !there.contains(l)).collect();
+    let strange = met.iter().map(|m| m.line).find(|l| !wanted.contains(l));
+    match (lost.as_slice(), strange) {
+        ([], None) => None,
+        ([], Some(line)) => Some(format!("`{line}` is not of the lab")),
+        ([line], _) => Some(format!("`{line}` is missing")),
+        ([line, more @ ..], _) => Some(format!("`{line}` is missing, and {} more", more.len())),
+    }
 }
 
 /// Whether a line that threw something away may have thrown away a packet of a flow, or its answer.

@@ -115,9 +115,16 @@ fn flow(from: &str, to: &str, port: Option<u16>) -> Flow {
 }
 
 fn reason(actual: &State, paper: &mut Paper, flow: &Flow) -> Option<String> {
+    of(&state(), actual, paper, flow)
+}
+
+fn of(wanted: &State, actual: &State, paper: &mut Paper, flow: &Flow) -> Option<String> {
+    why(&Lab { wanted, actual, cables: &cables(), routers: &[] }, paper, flow)
+}
+
+fn cables() -> Vec<[(String, String); 2]> {
     let end = |(node, dev): (&str, &str)| (node.to_string(), dev.to_string());
-    let cables: Vec<_> = CABLES.iter().map(|[a, b]| [end(*a), end(*b)]).collect();
-    why(&Lab { wanted: &state(), actual, cables: &cables }, paper, flow)
+    CABLES.iter().map(|[a, b]| [end(*a), end(*b)]).collect()
 }
 
 /// The reason when the picture was changed like this.
@@ -199,11 +206,88 @@ fn a_rule_is_named_only_when_it_throws_this_packet_away() {
     assert_eq!(reason(&state(), &mut still, &far), None);
 }
 
+/// A service on the host, 10.96.0.1, for two endpoints.
+fn service(state: &mut State) {
+    let lines = [
+        "-t nat -A PREROUTING -j SERVICES",
+        "-t nat -A SERVICES -d 10.96.0.1/32 -p tcp -m tcp --dport 80 -j SVC",
+        "-t nat -A SVC -m statistic --mode random --probability 0.5 -j SEP-A",
+        "-t nat -A SVC -j SEP-B",
+        "-t nat -A SEP-A -p tcp -m tcp -j DNAT --to-destination 192.168.15.2:80",
+        "-t nat -A SEP-B -p tcp -m tcp -j DNAT --to-destination 203.0.113.1:80",
+    ];
+    let firewall = lines.map(str::to_string).to_vec();
+    state.nodes.get_mut("host").unwrap().firewall.insert(Family::V4, firewall);
+}
+
+fn of_service(change: impl FnOnce(&mut State), paper: &mut Paper) -> Option<String> {
+    let mut wanted = state();
+    service(&mut wanted);
+    let mut actual = wanted.clone();
+    change(&mut actual);
+    of(&wanted, &actual, paper, &flow("red", "10.96.0.1", Some(80)))
+}
+
+#[test]
+fn a_service_is_followed_to_each_of_its_endpoints() {
+    let near = |node: &'static str| (node, "10.96.0.0/16", "eth0", Some("192.168.15.5"));
+    let paper = || {
+        let mut paper = Paper::new();
+        paper.ways.push(near("red"));
+        paper
+    };
+    assert_eq!(of_service(|_| (), &mut paper()), None, "which lot is drawn is not for a walk to guess");
+    let down = |s: &mut State| s.nodes.get_mut("outside").unwrap().links.get_mut("eth0").unwrap().up = false;
+    assert_eq!(
+        of_service(down, &mut paper()).unwrap(),
+        "`host` sends what is for 10.96.0.1 on to one of 2, and does not reach 203.0.113.1:80:\n`eth0` of `outside` is down"
+    );
+    let lines = |s: &mut State, gone: &str| {
+        s.nodes.get_mut("host").unwrap().firewall.get_mut(&Family::V4).unwrap().retain(|l| !l.contains(gone));
+    };
+    assert_eq!(
+        of_service(|s| lines(s, "-A SVC"), &mut paper()).unwrap(),
+        "`host` does not send tcp port 80 on: `-t nat -A SVC -m statistic --mode random --probability 0.5 -j SEP-A` is missing, and 1 more"
+    );
+    assert_eq!(
+        of_service(|s| lines(s, "-A SEP-B"), &mut paper()).unwrap(),
+        "`host` does not send tcp port 80 on to 203.0.113.1:80: `-t nat -A SEP-B -p tcp -m tcp -j DNAT --to-destination 203.0.113.1:80` is missing"
+    );
+    let in_front = |s: &mut State| {
+        let firewall = s.nodes.get_mut("host").unwrap().firewall.get_mut(&Family::V4).unwrap();
+        firewall.insert(0, "-t nat -A PREROUTING -p tcp -j RETURN".into());
+    };
+    assert_eq!(
+        of_service(in_front, &mut paper()).unwrap(),
+        "`host` does not send tcp port 80 on: `-t nat -A PREROUTING -p tcp -j RETURN` is not of the lab"
+    );
+}
+
+#[test]
+fn a_router_that_does_not_run_comes_before_what_comes_of_it() {
+    let routers = [("host".to_string(), "bird".to_string())];
+    let (mut wanted, mut actual) = (state(), state());
+    wanted.nodes.get_mut("host").unwrap().services.insert("bird".into(), true);
+    actual.nodes.get_mut("host").unwrap().services.insert("bird".into(), false);
+    let lab = Lab { wanted: &wanted, actual: &actual, cables: &cables(), routers: &routers };
+    let mut paper = Paper::new();
+    paper.ways.retain(|(node, net, ..)| (*node, *net) != ("host", "203.0.113.0/24"));
+    let words = why(&lab, &mut paper, &flow("red", "203.0.113.1", None)).unwrap();
+    assert!(words.starts_with("`bird` of `host` does not run: "), "{words}");
+    assert!(words.ends_with("as it is, `host` has no route to 203.0.113.1 (Network is unreachable)"), "{words}");
+}
+
 #[test]
 fn what_is_not_understood_is_not_explained() {
-    let chain = |s: &mut State| {
-        let firewall = vec!["-t nat -A PREROUTING -j KUBE-SERVICES".to_string()];
-        s.nodes.get_mut("host").unwrap().firewall.insert(Family::V4, firewall);
-    };
-    assert_eq!(after(chain, &flow("blue", "203.0.113.1", Some(80))), "none");
+    // A mark decides about the source that the packet gets, so its answer cannot be followed.
+    let mut marked = state();
+    let lines = ["-t nat -A POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE".to_string()];
+    marked.nodes.get_mut("host").unwrap().firewall.insert(Family::V4, lines.to_vec());
+    let blue = flow("blue", "203.0.113.1", Some(80));
+    assert_eq!(of(&marked, &marked, &mut Paper::new(), &blue), None);
+    // But what is otherwise than in the lab may be it.
+    assert_eq!(
+        of(&state(), &marked, &mut Paper::new(), &blue).unwrap(),
+        "the firewall of `host` is not the lab's: `-t nat -A POSTROUTING -s 192.168.15.0/24 -o up -j MASQUERADE` is missing"
+    );
 }
