@@ -5,7 +5,6 @@
 //! netlab asks for it unless the lab says otherwise.
 
 use rtnetlink::packet_route::link::{BondLacpRate, BondMode, BondXmitHashPolicy, InfoBond, InfoData, InfoKind};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LinkKind, Properties, device};
@@ -13,35 +12,24 @@ use crate::error::{Problems, did_you_mean};
 use crate::name::IfName;
 use crate::span::{Sp, Span};
 
-/// A bond, as written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-#[schemars(rename = "Bond")]
-pub struct Written {
-    /// The interfaces that it is made of.
-    pub interfaces: Vec<Sp<String>>,
-    /// Which of them carry packets: `balance-rr` (each in turn; the usual), `active-backup`, `balance-xor`, `broadcast`,
-    /// `802.3ad` (LACP), `balance-tlb`, `balance-alb`.
-    pub mode: Option<Sp<String>>,
-    /// How often it looks whether its cables are alive: `100ms` if not said; `0` for never.
-    pub mii_monitor_interval: Option<Sp<String>>,
-    /// The member that carries the packets whenever it is alive.
-    pub primary: Option<Sp<String>>,
-    /// How often partners of 802.3ad speak: `slow` (every 30 s; the usual) or `fast` (every second).
-    pub lacp_rate: Option<Sp<String>>,
-    /// What of a packet chooses its member: `layer2` (the usual), `layer2+3`, `layer3+4`, `encap2+3`, `encap3+4`.
-    pub transmit_hash_policy: Option<Sp<String>>,
-    /// Addresses with prefix length.
-    pub addresses: Vec<Sp<String>>,
-    /// Ethernet address.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves it down.
-    pub up: Option<Sp<bool>>,
+device::section! {
+    /// A bond, as written.
+    Written as "Bond" {
+        /// The interfaces that it is made of.
+        interfaces: Vec<Sp<String>>,
+        /// Which of them carry packets: `balance-rr` (each in turn; the usual), `active-backup`, `balance-xor`, `broadcast`,
+        /// `802.3ad` (LACP), `balance-tlb`, `balance-alb`.
+        mode: Option<Sp<String>>,
+        /// How often it looks whether its cables are alive: `100ms` if not said; `0` for never.
+        mii_monitor_interval: Option<Sp<String>>,
+        /// The member that carries the packets whenever it is alive.
+        primary: Option<Sp<String>>,
+        /// How often partners of 802.3ad speak: `slow` (every 30 s; the usual) or `fast` (every second).
+        lacp_rate: Option<Sp<String>>,
+        /// What of a packet chooses its member: `layer2` (the usual), `layer2+3`, `layer3+4`, `encap2+3`, `encap3+4`.
+        transmit_hash_policy: Option<Sp<String>>,
+    }
 }
-
-device::has_settings!(Written);
 
 /// A bond.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

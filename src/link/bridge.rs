@@ -9,7 +9,7 @@ use rtnetlink::packet_route::link::{BridgeStpState, InfoBridge, InfoData, InfoKi
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LinkKind, Properties};
+use super::{LinkKind, Properties, device};
 use crate::error::Problems;
 use crate::ip::PortVlans;
 use crate::span::{Sp, Span};
@@ -17,29 +17,20 @@ use crate::span::{Sp, Span};
 /// The most ports that one bridge takes.
 pub const MOST_PORTS: usize = 1023;
 
-/// A bridge, as written in a lab file.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-#[schemars(rename = "Bridge")]
-pub struct Written {
-    /// Interfaces of this node that are plugged into the bridge.
-    pub ports: Vec<Sp<String>>,
-    /// Addresses of the node on the bridge.
-    pub addresses: Vec<Sp<String>>,
-    /// Ethernet address; a stable one is made from the names if not said.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves the bridge down.
-    pub up: Option<Sp<bool>>,
-    /// Spanning tree; off if not said. On delays every port by twice the forward delay.
-    pub stp: Option<Sp<bool>>,
-    /// Seconds that spanning tree waits before it forwards, 2 to 30; 15 if not said.
-    pub forward_delay: Option<Sp<u32>>,
-    /// Look at the tags (802.1Q) of frames: each port then carries the networks that `port-vlans` gives it, and no other.
-    pub vlan_filtering: Option<Sp<bool>>,
-    /// The networks of each port, by port.
-    pub port_vlans: IndexMap<Sp<String>, Sp<WrittenVlans>>,
+device::section! {
+    /// A bridge, as written in a lab file.
+    Written as "Bridge" {
+        /// Interfaces of this node that are plugged into the bridge.
+        ports: Vec<Sp<String>>,
+        /// Spanning tree; off if not said. On delays every port by twice the forward delay.
+        stp: Option<Sp<bool>>,
+        /// Seconds that spanning tree waits before it forwards, 2 to 30; 15 if not said.
+        forward_delay: Option<Sp<u32>>,
+        /// Look at the tags (802.1Q) of frames: each port then carries the networks that `port-vlans` gives it, and no other.
+        vlan_filtering: Option<Sp<bool>>,
+        /// The networks of each port, by port.
+        port_vlans: IndexMap<Sp<String>, Sp<WrittenVlans>>,
+    }
 }
 
 /// The networks of a port, as written.

@@ -1,8 +1,5 @@
 //! What every device section of a lab file has in common: addresses, MAC, MTU, up.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use crate::span::Sp;
 
 /// The settings that any interface may have.
@@ -24,10 +21,26 @@ pub trait HasSettings {
     fn settings(&self) -> Settings;
 }
 
-/// Writes [`HasSettings`] for a section with the four usual keys.
-macro_rules! has_settings {
-    ($type:ty) => {
-        impl $crate::link::device::HasSettings for $type {
+/// Writes a section as it stands in a lab file: its own keys, then the four that every device has.
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident as $title:literal { $($(#[$about:meta])* $key:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+        #[schemars(rename = $title)]
+        pub struct $name {
+            $($(#[$about])* pub $key: $type,)*
+            /// Addresses with prefix length: `192.168.15.1/24`.
+            pub addresses: Vec<$crate::span::Sp<String>>,
+            /// Ethernet address, where the kind has one of its own; a stable one is made from the names if not said.
+            pub mac: Option<$crate::span::Sp<String>>,
+            /// Largest packet in bytes.
+            pub mtu: Option<$crate::span::Sp<u32>>,
+            /// `off` leaves it down.
+            pub up: Option<$crate::span::Sp<bool>>,
+        }
+
+        impl $crate::link::device::HasSettings for $name {
             fn settings(&self) -> $crate::link::device::Settings {
                 $crate::link::device::Settings {
                     addresses: self.addresses.clone(),
@@ -39,22 +52,9 @@ macro_rules! has_settings {
         }
     };
 }
-pub(crate) use has_settings;
+pub(crate) use section;
 
-/// A section that has nothing but the usual keys.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Device")]
-pub struct Plain {
-    /// Addresses with prefix length: `192.168.15.1/24`.
-    pub addresses: Vec<Sp<String>>,
-    /// Ethernet address; a stable one is made from the names if not said.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves the interface down.
-    pub up: Option<Sp<bool>>,
+section! {
+    /// A section that has nothing but the usual keys.
+    Plain as "Device" {}
 }
-
-has_settings!(Plain);
-has_settings!(super::bridge::Written);

@@ -2,7 +2,6 @@
 //! addresses. For wires that let only one MAC through (Wi-Fi, many clouds, switches with port security).
 
 use rtnetlink::packet_route::link::{InfoData, InfoIpVlan, InfoKind, IpVlanMode};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LinkKind, Properties, device};
@@ -10,27 +9,16 @@ use crate::error::{Problems, did_you_mean};
 use crate::name::IfName;
 use crate::span::{Sp, Span};
 
-/// An ipvlan, as written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Ipvlan")]
-pub struct Written {
-    /// The interface whose wire and MAC it uses.
-    pub link: Option<Sp<String>>,
-    /// `l2` (it asks by ARP itself; the usual), `l3` (the parent's node routes for it: no ARP, no broadcasts) or `l3s`
-    /// (the same, seen by the node's firewall).
-    pub mode: Option<Sp<String>>,
-    /// Addresses with prefix length.
-    pub addresses: Vec<Sp<String>>,
-    /// Not for an ipvlan: it has its parent's.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves it down.
-    pub up: Option<Sp<bool>>,
+device::section! {
+    /// An ipvlan, as written.
+    Written as "Ipvlan" {
+        /// The interface whose wire and MAC it uses.
+        link: Option<Sp<String>>,
+        /// `l2` (it asks by ARP itself; the usual), `l3` (the parent's node routes for it: no ARP, no broadcasts) or `l3s`
+        /// (the same, seen by the node's firewall).
+        mode: Option<Sp<String>>,
+    }
 }
-
-device::has_settings!(Written);
 
 /// An ipvlan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! macvlan: a second interface, with a MAC of its own, on the wire of another interface.
 
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoMacVlan, MacVlanMode};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LinkKind, Properties, device};
@@ -9,26 +8,15 @@ use crate::error::{Problems, did_you_mean};
 use crate::name::IfName;
 use crate::span::{Sp, Span};
 
-/// A macvlan, as written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Macvlan")]
-pub struct Written {
-    /// The interface whose wire it uses.
-    pub link: Option<Sp<String>>,
-    /// Whom it can talk to beside the wire: `bridge` (its siblings; the usual), `private` or `vepa`.
-    pub mode: Option<Sp<String>>,
-    /// Addresses with prefix length.
-    pub addresses: Vec<Sp<String>>,
-    /// Ethernet address.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves it down.
-    pub up: Option<Sp<bool>>,
+device::section! {
+    /// A macvlan, as written.
+    Written as "Macvlan" {
+        /// The interface whose wire it uses.
+        link: Option<Sp<String>>,
+        /// Whom it can talk to beside the wire: `bridge` (its siblings; the usual), `private` or `vepa`.
+        mode: Option<Sp<String>>,
+    }
 }
-
-device::has_settings!(Written);
 
 /// A macvlan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

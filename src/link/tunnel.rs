@@ -12,50 +12,38 @@ use crate::ip::parse_ip;
 use crate::name::IfName;
 use crate::span::{Sp, Span};
 
-/// A tunnel, as written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Tunnel")]
-pub struct Written {
-    /// `ipip`, `gre`, `sit`, `vxlan`, `geneve` or `wireguard`.
-    pub mode: Option<Sp<String>>,
-    /// This end's address on the network below.
-    pub local: Option<Sp<String>>,
-    /// The other end's address.
-    pub remote: Option<Sp<String>>,
-    /// Time to live of the outer packets.
-    pub ttl: Option<Sp<u8>>,
-    /// vxlan, geneve: the network's number (VNI).
-    pub id: Option<Sp<u32>>,
-    /// vxlan, geneve, wireguard: UDP port.
-    pub port: Option<Sp<u16>>,
-    /// The interface that the outer packets leave by.
-    pub dev: Option<Sp<String>>,
-    /// vxlan: learn who is where from what comes in; on if not said.
-    pub learning: Option<Sp<bool>>,
-    /// gre: a number that both ends must share. wireguard: the private key in Base64; made from the names if not said.
-    #[schemars(with = "Option<NumberOrText>")]
-    pub key: Option<Sp<String>>,
-    /// wireguard: the firewall mark of the outer packets, `0x100000`.
-    #[schemars(with = "Option<NumberOrText>")]
-    pub mark: Option<Sp<String>>,
-    /// wireguard: whom it talks to.
-    pub peers: Vec<Sp<WrittenPeer>>,
-    /// ipip, wireguard: `on` lets netlab carry the packets in user space even where the kernel could, `off` insists on the kernel;
-    /// if not said, the kernel where it can.
-    #[serde(rename = "user-space")]
-    pub user_space: Option<Sp<bool>>,
-    /// Addresses with prefix length.
-    pub addresses: Vec<Sp<String>>,
-    /// Ethernet address.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves it down.
-    pub up: Option<Sp<bool>>,
+device::section! {
+    /// A tunnel, as written.
+    Written as "Tunnel" {
+        /// `ipip`, `gre`, `sit`, `vxlan`, `geneve` or `wireguard`.
+        mode: Option<Sp<String>>,
+        /// This end's address on the network below.
+        local: Option<Sp<String>>,
+        /// The other end's address.
+        remote: Option<Sp<String>>,
+        /// Time to live of the outer packets.
+        ttl: Option<Sp<u8>>,
+        /// vxlan, geneve: the network's number (VNI).
+        id: Option<Sp<u32>>,
+        /// vxlan, geneve, wireguard: UDP port.
+        port: Option<Sp<u16>>,
+        /// The interface that the outer packets leave by.
+        dev: Option<Sp<String>>,
+        /// vxlan: learn who is where from what comes in; on if not said.
+        learning: Option<Sp<bool>>,
+        /// gre: a number that both ends must share. wireguard: the private key in Base64; made from the names if not said.
+        #[schemars(with = "Option<NumberOrText>")]
+        key: Option<Sp<String>>,
+        /// wireguard: the firewall mark of the outer packets, `0x100000`.
+        #[schemars(with = "Option<NumberOrText>")]
+        mark: Option<Sp<String>>,
+        /// wireguard: whom it talks to.
+        peers: Vec<Sp<WrittenPeer>>,
+        /// ipip, wireguard: `on` lets netlab carry the packets in user space even where the kernel could, `off` insists on the kernel;
+        /// if not said, the kernel where it can.
+        user_space: Option<Sp<bool>>,
+    }
 }
-
-device::has_settings!(Written);
 
 /// For the schema: what YAML reads as a number is text all the same.
 #[derive(JsonSchema)]

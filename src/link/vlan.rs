@@ -1,7 +1,6 @@
 //! vlan: a network of its own on the wire of another interface, told apart by an 802.1Q tag.
 
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVlan};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LinkKind, Properties, device};
@@ -9,26 +8,15 @@ use crate::error::Problems;
 use crate::name::IfName;
 use crate::span::{Sp, Span};
 
-/// A VLAN interface, as written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Vlan")]
-pub struct Written {
-    /// The tag, 1 to 4094.
-    pub id: Option<Sp<u16>>,
-    /// The interface that carries it.
-    pub link: Option<Sp<String>>,
-    /// Addresses with prefix length.
-    pub addresses: Vec<Sp<String>>,
-    /// Ethernet address.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves it down.
-    pub up: Option<Sp<bool>>,
+device::section! {
+    /// A VLAN interface, as written.
+    Written as "Vlan" {
+        /// The tag, 1 to 4094.
+        id: Option<Sp<u16>>,
+        /// The interface that carries it.
+        link: Option<Sp<String>>,
+    }
 }
-
-device::has_settings!(Written);
 
 /// A VLAN interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,33 +1,21 @@
 //! vrf: a routing table of its own for some interfaces of a node. What comes in by one of them is routed by that table.
 
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVrf};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LinkKind, Properties, device};
 use crate::error::Problems;
 use crate::span::{Sp, Span};
 
-/// A VRF, as written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Vrf")]
-pub struct Written {
-    /// The routing table's number.
-    pub table: Option<Sp<u32>>,
-    /// The interfaces that belong to it.
-    pub interfaces: Vec<Sp<String>>,
-    /// Addresses with prefix length.
-    pub addresses: Vec<Sp<String>>,
-    /// Ethernet address.
-    pub mac: Option<Sp<String>>,
-    /// Largest packet in bytes.
-    pub mtu: Option<Sp<u32>>,
-    /// `off` leaves it down.
-    pub up: Option<Sp<bool>>,
+device::section! {
+    /// A VRF, as written.
+    Written as "Vrf" {
+        /// The routing table's number.
+        table: Option<Sp<u32>>,
+        /// The interfaces that belong to it.
+        interfaces: Vec<Sp<String>>,
+    }
 }
-
-device::has_settings!(Written);
 
 /// A VRF.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
