@@ -67,6 +67,12 @@ impl Source {
         (line, column)
     }
 
+    /// Which values its parameters have, in words: `n=200`.
+    pub fn parameters(&self) -> String {
+        let set: Vec<String> = self.set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if set.is_empty() { "the file's own parameters".into() } else { set.join(" ") }
+    }
+
     /// `file:line`, as compilers print it.
     pub fn at(&self, span: Span) -> String {
         format!("{}:{}", self.name, self.position(span).0)

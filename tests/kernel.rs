@@ -44,6 +44,8 @@ mod oracle;
 mod refused;
 #[path = "kernel/sees.rs"]
 mod sees;
+#[path = "kernel/set.rs"]
+mod set;
 #[path = "kernel/several.rs"]
 mod several;
 #[path = "kernel/show.rs"]

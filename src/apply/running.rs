@@ -19,18 +19,25 @@ pub struct Found {
     pub file: Option<PathBuf>,
 }
 
-/// Finds a lab by a path, a name in the binary, or `NAME.yaml` here or below `labs/`.
-pub fn find(named: &str) -> Result<Found> {
-    let looks_like_path = named.contains('/') || named.ends_with(".yaml") || named.ends_with(".yml");
-    if looks_like_path {
-        return read_file(Path::new(named));
+/// Whether this names a file, and not a lab.
+pub fn is_path(named: &str) -> bool {
+    named.contains('/') || named.ends_with(".yaml") || named.ends_with(".yml")
+}
+
+/// Finds a lab by a path, a name in the binary, or `NAME.yaml` here or below `labs/`; to be read with other values for
+/// its parameters.
+pub fn find_with(named: &str, set: &[(String, String)]) -> Result<Found> {
+    if is_path(named) {
+        return read_with(Path::new(named), set);
     }
     if let Some(built_in) = labs::find(named) {
-        return Ok(Found { source: built_in.source(), file: None });
+        let mut source = built_in.source();
+        source.set.extend(set.iter().cloned());
+        return Ok(Found { source, file: None });
     }
     for path in [format!("{named}.yaml"), format!("{named}.yml"), format!("labs/{named}.yaml")] {
         if Path::new(&path).is_file() {
-            return read_file(Path::new(&path));
+            return read_with(Path::new(&path), set);
         }
     }
     let known: Vec<&str> = labs::ALL.iter().map(|l| l.name).collect();
@@ -39,15 +46,12 @@ pub fn find(named: &str) -> Result<Found> {
     Err(Error::usage(format!("there is no lab `{named}`")).help(help))
 }
 
-/// Finds a lab, to be read with other values for its parameters.
-pub fn find_with(named: &str, set: &[(String, String)]) -> Result<Found> {
-    let mut found = find(named)?;
-    found.source.set.extend(set.iter().cloned());
-    Ok(found)
-}
-
 /// Reads a lab file from disk: an ordinary file of a sane size, UTF-8.
 pub fn read_file(path: &Path) -> Result<Found> {
+    read_with(path, &[])
+}
+
+fn read_with(path: &Path, set: &[(String, String)]) -> Result<Found> {
     let shown = path.display();
     let cannot = |e: std::io::Error| Error::usage(format!("cannot read {shown}")).cause(e);
     let meta = std::fs::metadata(path).map_err(|e| {
@@ -79,6 +83,8 @@ pub fn read_file(path: &Path) -> Result<Found> {
     let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
     let file = path.canonicalize().ok();
     let mut source = Source::new(shown.to_string(), text);
+    // Which files it names may depend on its parameters.
+    source.set.extend(set.iter().cloned());
     source.beside = beside(&source, file.as_deref());
     Ok(Found { source, file })
 }
@@ -122,11 +128,6 @@ fn read_beside(folder: &Path, path: &str) -> Result<String, String> {
     })
 }
 
-/// Reads and resolves a lab.
-pub fn load(named: &str) -> Result<(Found, Topology, Problems)> {
-    load_with(named, &[])
-}
-
 /// Reads and resolves a lab with other values for its parameters.
 pub fn load_with(named: &str, set: &[(String, String)]) -> Result<(Found, Topology, Problems)> {
     let found = find_with(named, set)?;
@@ -152,13 +153,16 @@ impl Running {
 
 /// The name of a lab that a user means: by its name, or by its file.
 fn name_of(named: &str) -> String {
-    let file = named.contains('/') || named.ends_with(".yaml") || named.ends_with(".yml");
-    if !file {
+    if !is_path(named) {
         return named.to_string();
     }
-    let loaded = load(named).map(|(_, topology, _)| topology.name.to_string());
+    // Whatever else is wrong with it by now.
+    let loaded = read_file(Path::new(named)).map(|found| {
+        let lab = spec::load(&found.source, &mut Problems::new(found.source.clone()));
+        lab.and_then(|lab| lab.name).map(|name| name.value)
+    });
     let stem = || Path::new(named).file_stem().and_then(|s| s.to_str()).unwrap_or(named).to_string();
-    loaded.unwrap_or_else(|_| stem())
+    loaded.ok().flatten().unwrap_or_else(stem)
 }
 
 /// The labs that have a journal.

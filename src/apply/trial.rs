@@ -81,7 +81,12 @@ impl Trial {
 
 /// Tries labs, `jobs` at a time, each as `netlab WORDS LAB` on a machine of its own; `done` hears of each one as it ends.
 /// The answers are in the order of the labs.
-pub fn side_by_side(labs: &[String], jobs: usize, words: &[&str], mut done: impl FnMut(&Trial)) -> Result<Vec<Trial>> {
+pub fn side_by_side(
+    labs: &[String],
+    jobs: usize,
+    words: &[String],
+    mut done: impl FnMut(&Trial),
+) -> Result<Vec<Trial>> {
     let cannot = |e: std::io::Error| Error::machine("cannot make a machine for the test").cause(e);
     let (say, hear) = mpsc::channel();
     let mut waiting = labs.iter().enumerate();
@@ -92,7 +97,7 @@ pub fn side_by_side(labs: &[String], jobs: usize, words: &[&str], mut done: impl
             && let Some((n, lab)) = waiting.next()
         {
             // Started on this thread: a child that is bound to its parent's end is bound to the thread's.
-            let words: Vec<&str> = words.iter().copied().chain([lab.as_str()]).collect();
+            let words: Vec<&String> = words.iter().chain([lab]).collect();
             let mut child = apart::outside(&words).map_err(cannot)?;
             let (say, stdout) = (say.clone(), child.stdout.take());
             let read = move || {
@@ -121,15 +126,15 @@ pub fn side_by_side(labs: &[String], jobs: usize, words: &[&str], mut done: impl
     }
 }
 
-/// The life itself; for the first process of a machine of its own. `words` puts an error into words.
-pub fn live(named: &str, words: &dyn Fn(&Error) -> String) -> Trial {
+/// The life itself; for the first process of a machine of its own. `set` are other values for parameters, and `words` puts an error into words.
+pub fn live(named: &str, set: &[(String, String)], words: &dyn Fn(&Error) -> String) -> Trial {
     let trial = Trial::of(named);
     // Before /run and /etc become others: the lab file may be there. It was agreed to a moment ago, if it is the same.
     let agreed = |(found, topology, _): (Found, Topology, _)| match trust::missing(&found, &topology)?.is_empty() {
         true => Ok((found, topology)),
         false => Err(Error::usage("nobody has agreed to what it runs").help("netlab trust LAB")),
     };
-    let (found, topology) = match running::load(named).and_then(agreed) {
+    let (found, topology) = match running::load_with(named, set).and_then(agreed) {
         Ok(both) => both,
         Err(error) => return trial.ended(Verdict::Failed, words(&error)),
     };

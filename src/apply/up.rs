@@ -105,6 +105,8 @@ fn settle_with_present(
         "in the other mode (`--on-host`)".to_string()
     } else if other {
         format!("from {}", entry.header.source.name)
+    } else if entry.header.source.set != found.source.set {
+        format!("with {}", entry.header.source.parameters())
     } else {
         "from an earlier version of its file".to_string()
     };

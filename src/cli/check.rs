@@ -3,12 +3,14 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::{Exit, Globals};
+use super::{Exit, Globals, set::Set};
 use crate::apply::checks::{self, Outcomes};
-use crate::apply::{preflight, running};
+use crate::apply::preflight;
+use crate::apply::running::{self, Running};
 use crate::error::{Error, Result};
 use crate::plan::{Mode, Plan, build, build_for};
 use crate::report::{self, checks::Format};
+use crate::topology::Topology;
 
 /// Run a lab's checks: what must work, and what must not
 #[derive(Debug, clap::Args)]
@@ -16,6 +18,8 @@ pub(super) struct Args {
     /// The lab; may be left out when only one is up
     #[arg(add = super::complete_running())]
     lab: Option<String>,
+    #[command(flatten)]
+    parameters: Set,
     /// Only checks with this text in their name (may be given several times)
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
@@ -33,7 +37,14 @@ pub(super) struct Args {
 impl Args {
     /// All checks of a lab.
     pub(super) fn of(lab: &str) -> Args {
-        Args { lab: Some(lab.into()), only: Vec::new(), watch: false, trust: false, format: Format::Text }
+        Args {
+            lab: Some(lab.into()),
+            parameters: Set::default(),
+            only: Vec::new(),
+            watch: false,
+            trust: false,
+            format: Format::Text,
+        }
     }
 }
 
@@ -55,28 +66,48 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
 
 fn once(args: &Args, globals: &Globals) -> Result<Outcomes> {
     let running = running::pick_running(args.lab.as_deref())?;
-    let named_file = args.lab.as_deref().filter(|l| l.contains('/') || l.ends_with(".yaml") || l.ends_with(".yml"));
-    let topology = match named_file {
-        // A trainer who edits the checks of a lab that is up wants the new ones.
-        Some(file) => {
-            let (found, topology, _) = running::load(file)?;
-            super::trust::consent(&found, &topology, args.trust, globals)?;
-            let mode = if running.entry.on_host() { Mode::OnHost } else { Mode::Isolated };
-            let same = |a: &Plan| {
-                let lacking = a.in_user_space().map(|(_, link)| link.kind.word().to_string()).collect();
-                let same = |b: &Plan| a.steps.iter().map(|s| &s.op).eq(b.steps.iter().map(|s| &s.op));
-                same(&build(&topology, mode)) || same(&build_for(&topology, mode, &lacking))
-            };
-            if !running.entry.own_plan().as_ref().is_some_and(same) {
-                return Err(Error::conflict(format!(
-                    "{file} has changed since `{}` came up, in more than its checks",
-                    running.name
-                ))
-                .help(format!("netlab up {file} --replace")));
-            }
-            topology
-        }
+    let topology = match read_again(args, &running) {
+        Some(file) => edited(&file, args, &running, globals)?,
         None => running.topology()?,
     };
     checks::run(&running, &topology, &args.only)
+}
+
+/// The lab file that is to be read once more: a trainer who edits the checks of a lab that is up wants the new ones.
+fn read_again(args: &Args, running: &Running) -> Option<String> {
+    if let Some(file) = args.lab.as_ref().filter(|lab| running::is_path(lab)) {
+        return Some(file.clone());
+    }
+    let from = || match &running.entry.header.file {
+        Some(file) => file.display().to_string(),
+        None => running.name.clone(),
+    };
+    (!args.parameters.set.is_empty()).then(from)
+}
+
+fn edited(file: &str, args: &Args, running: &Running, globals: &Globals) -> Result<Topology> {
+    // What `up` was told holds until something else is said.
+    let at_up = &running.entry.header.source.set;
+    let told = at_up.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let set: Vec<(String, String)> = told.chain(args.parameters.set.iter().cloned()).collect();
+    let (found, topology, _) = running::load_with(file, &set)?;
+    super::trust::consent(&found, &topology, args.trust, globals)?;
+    let mode = if running.entry.on_host() { Mode::OnHost } else { Mode::Isolated };
+    let same = |a: &Plan| {
+        let lacking = a.in_user_space().map(|(_, link)| link.kind.word().to_string()).collect();
+        let same = |b: &Plan| a.steps.iter().map(|s| &s.op).eq(b.steps.iter().map(|s| &s.op));
+        same(&build(&topology, mode)) || same(&build_for(&topology, mode, &lacking))
+    };
+    if running.entry.own_plan().as_ref().is_some_and(same) {
+        return Ok(topology);
+    }
+    let words: String = found.source.set.iter().map(|(name, value)| format!(" --set {name}={value}")).collect();
+    let error = if found.source.set == *at_up {
+        let name = &running.name;
+        Error::conflict(format!("{file} has changed since `{name}` came up, in more than its checks"))
+    } else {
+        let as_up = running.entry.header.source.parameters();
+        Error::conflict(format!("`{}` came up with {as_up}, not with {}", running.name, found.source.parameters()))
+    };
+    Err(error.help(format!("netlab up {file}{words} --replace")))
 }

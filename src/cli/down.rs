@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
 fn chosen(args: &Args) -> Result<String> {
     match (running::pick(args.lab.as_deref()), &args.lab) {
         (Ok(lab), _) => Ok(lab),
-        (Err(error), Some(named)) => match running::load(named) {
+        (Err(error), Some(named)) => match running::load_with(named, &[]) {
             Ok((_, topology, _)) => Ok(topology.name.to_string()),
             Err(_) => Err(error),
         },

@@ -15,6 +15,7 @@ mod plan;
 mod repair;
 mod responder;
 mod schema;
+mod set;
 mod shell;
 mod show;
 mod status;
@@ -129,12 +130,6 @@ fn mind_signals() {
     stop::listen(|n| {
         report::talk(if n == 1 { "interrupted; finishing cleanly" } else { "still cleaning up" });
     });
-}
-
-/// `NAME=VALUE`
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE, as in n=200")?;
-    Ok((name.to_string(), value.to_string()))
 }
 
 /// Completes names of labs to bring up.

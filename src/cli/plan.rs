@@ -12,9 +12,8 @@ pub(super) struct Args {
     /// A lab of `netlab list`, or a file
     #[arg(add = super::complete_labs())]
     lab: String,
-    /// Another value for a parameter of the lab, as in `--set n=200`
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::parameter)]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    parameters: super::set::Set,
     /// Form of the plan
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -40,7 +39,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
-    let (_, topology, warnings) = running::load_with(&args.lab, &args.set)?;
+    let (_, topology, warnings) = running::load_with(&args.lab, &args.parameters.set)?;
     if !warnings.is_empty() && !globals.json {
         report::talk(diagnostic::problems(&warnings).trim_end());
     }

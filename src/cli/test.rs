@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::kernel::apart;
 use crate::labs;
 use crate::report::{self, checks::Format, diagnostic, trials};
-use crate::topology;
+use crate::{spec, topology};
 
 /// Try labs from up to down: each on a throw-away machine of its own, several at a time
 ///
@@ -20,8 +20,10 @@ pub(super) struct Args {
     #[arg(add = super::complete_labs(), required_unless_present = "all")]
     labs: Vec<String>,
     /// All labs that are built in
-    #[arg(long, conflicts_with = "labs")]
+    #[arg(long, conflicts_with_all = ["labs", "set"])]
     all: bool,
+    #[command(flatten)]
+    parameters: super::set::Set,
     /// How many at a time [default: as many as there are processors]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
@@ -48,12 +50,12 @@ enum Stage {
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     match (args.stage, args.labs.first()) {
         (Some(Stage::Outside), Some(lab)) => {
-            let ended = apart::inside(&["test", "--stage", "inside", lab]);
+            let ended = apart::inside(&stage("inside", args).chain([lab.clone()]).collect::<Vec<_>>());
             let ended = ended.map_err(|e| Error::machine("cannot start the test's first process").cause(e))?;
             return Ok(u8::from(!ended.success()));
         }
         (Some(Stage::Inside), Some(lab)) => {
-            report::json(&trial::live(lab, &|error| {
+            report::json(&trial::live(lab, &args.parameters.set, &|error| {
                 anstream::adapter::strip_str(&diagnostic::error(error)).to_string()
             }));
             return Ok(0);
@@ -71,7 +73,8 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
             report::answer(&trials::one(trial));
         }
     };
-    let trials = trial::side_by_side(&labs, jobs, &["test", "--stage", "outside"], done)?;
+    let words: Vec<String> = stage("outside", args).collect();
+    let trials = trial::side_by_side(&labs, jobs, &words, done)?;
     report::answer(&trials::draw(&trials, format, begun.elapsed().as_secs_f64()));
     let any = |verdict| trials.iter().any(|t| t.verdict == verdict);
     Ok(match (any(Verdict::Failed), any(Verdict::Unable) && !args.allow_unable) {
@@ -81,13 +84,20 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     })
 }
 
-/// The labs that are meant. A name that nothing stands behind is said before anything is begun.
+/// What a machine of a test's own is told, but for the lab.
+fn stage<'a>(stage: &str, args: &'a Args) -> impl Iterator<Item = String> + 'a {
+    ["test".to_string(), "--stage".into(), stage.into()].into_iter().chain(args.parameters.words())
+}
+
+/// The labs that are meant. A name that nothing stands behind is said before anything is begun, be it a lab's or a
+/// parameter's.
 fn chosen(args: &Args, globals: &Globals) -> Result<Vec<String>> {
     if args.all {
         return Ok(labs::ALL.iter().map(|lab| lab.name.to_string()).collect());
     }
     for lab in &args.labs {
-        let found = running::find(lab)?;
+        let found = running::find_with(lab, &args.parameters.set)?;
+        spec::check_set(&found.source)?;
         // A lab with mistakes is a failed test; nothing of it runs.
         if let Ok((topology, _)) = topology::load(found.source.clone()) {
             super::trust::consent(&found, &topology, args.trust, globals)?;

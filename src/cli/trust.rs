@@ -21,6 +21,8 @@ pub(super) struct Args {
     /// A lab file, or a folder whose labs are your own; without one, what was agreed to so far
     #[arg(value_name = "LAB|FOLDER")]
     what: Option<PathBuf>,
+    #[command(flatten)]
+    parameters: super::set::Set,
     /// Take the consent back
     #[arg(long, requires = "what")]
     forget: bool,
@@ -40,7 +42,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         return Ok(0);
     };
     preflight::rights()?;
-    let said = if what.is_dir() { folder(what, args.forget)? } else { lab(what, args.forget)? };
+    let said = if what.is_dir() { folder(what, args.forget)? } else { lab(what, args)? };
     if globals.json {
         report::json(&json!({ "done": said }))
     } else {
@@ -57,9 +59,9 @@ fn folder(folder: &Path, forget: bool) -> Result<String> {
     Ok(format!("every lab below {} may run its commands\n", full.display()))
 }
 
-fn lab(named: &Path, forget: bool) -> Result<String> {
-    let (_, topology, _) = running::load(&named.to_string_lossy())?;
-    if forget {
+fn lab(named: &Path, args: &Args) -> Result<String> {
+    let (_, topology, _) = running::load_with(&named.to_string_lossy(), &args.parameters.set)?;
+    if args.forget {
         return Ok(forgotten(trust::forget(Some(&topology), None)?));
     }
     let wishes = trust::wishes(&topology);

@@ -14,9 +14,8 @@ pub(super) struct Args {
     /// A lab of `netlab list`, or a file
     #[arg(add = super::complete_labs())]
     lab: String,
-    /// Another value for a parameter of the lab, as in `--set n=200`
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::parameter)]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    parameters: super::set::Set,
     /// Only print what would be done
     #[arg(long)]
     dry_run: bool,
@@ -44,7 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
-    let (found, topology, warnings) = running::load_with(&args.lab, &args.set)?;
+    let (found, topology, warnings) = running::load_with(&args.lab, &args.parameters.set)?;
     if !warnings.is_empty() && !globals.json {
         report::talk(diagnostic::problems(&warnings).trim_end());
     }

@@ -14,9 +14,8 @@ pub(super) struct Args {
     /// Lab files, or names of labs
     #[arg(required = true)]
     files: Vec<String>,
-    /// Another value for a parameter of the lab, as in `--set n=200`
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::parameter)]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    parameters: super::set::Set,
     /// Warnings count as mistakes
     #[arg(long)]
     strict: bool,
@@ -26,7 +25,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     let mut bad = false;
     let mut list: Vec<Value> = Vec::new();
     for file in &args.files {
-        let loaded = running::find_with(file, &args.set).and_then(|found| topology::load(found.source));
+        let loaded = running::find_with(file, &args.parameters.set).and_then(|found| topology::load(found.source));
         match loaded {
             Ok((topology, warnings)) => {
                 bad |= args.strict && !warnings.is_empty();

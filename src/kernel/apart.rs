@@ -4,6 +4,7 @@
 //! to clean up. Programs in two steps, because `unshare(CLONE_NEWPID)` is for children only: [`outside`] starts a copy of
 //! netlab whose children have a process namespace of their own, and [`inside`] starts the first of them.
 
+use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,7 +19,7 @@ use super::{Netlink, Refusal, netns, observe, process, sysctl};
 use crate::link::is_fallback;
 
 /// Starts `netlab WORDS` with namespaces of its own; what it prints comes through a pipe.
-pub fn outside(words: &[&str]) -> std::io::Result<Child> {
+pub fn outside<W: AsRef<OsStr>>(words: &[W]) -> std::io::Result<Child> {
     let mut command = own(words)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let parent = std::process::id();
@@ -35,7 +36,7 @@ pub fn outside(words: &[&str]) -> std::io::Result<Child> {
 }
 
 /// Starts `netlab WORDS` as the first process of the machine, and waits for its end.
-pub fn inside(words: &[&str]) -> std::io::Result<ExitStatus> {
+pub fn inside<W: AsRef<OsStr>>(words: &[W]) -> std::io::Result<ExitStatus> {
     let mut command = own(words)?;
     let work = || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from);
     // SAFETY: between fork and exec one system call, on a number.
@@ -43,7 +44,7 @@ pub fn inside(words: &[&str]) -> std::io::Result<ExitStatus> {
     command.status()
 }
 
-fn own(words: &[&str]) -> std::io::Result<Command> {
+fn own<W: AsRef<OsStr>>(words: &[W]) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(words);
     Ok(command)

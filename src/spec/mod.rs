@@ -23,6 +23,7 @@ use crate::span::{Source, Sp, Span};
 
 pub use action::{Action, Edit, Names};
 pub use check::{Check, During, Expect, Properties};
+pub use generate::{check_set, parameters};
 pub use qdisc::Qdisc;
 pub use service::{Content, Ready, Reload, Service};
 

@@ -14,7 +14,7 @@ pub use paths::add as add_routes;
 
 use self::expression::{Names, Value, evaluate, fill};
 use super::tree::{self, Key, Tree};
-use crate::error::{Problems, did_you_mean};
+use crate::error::{Error, Problems, did_you_mean};
 use crate::span::{Source, Span};
 
 /// More parts than this are not made: a slip in a number must not fill the memory.
@@ -42,6 +42,30 @@ pub fn expand(tree: &mut Tree, source: &Source, problems: &mut Problems) -> Vec<
     let (parts, routes) = (out.parts, out.routes);
     join(root, parts);
     routes
+}
+
+/// The names of a lab file's parameters; none when it is not YAML.
+pub fn parameters(source: &Source) -> Vec<String> {
+    let Some(Tree { value: tree::Value::Map(root), .. }) = tree::parse(source, &mut Problems::new(source.clone()))
+    else {
+        return Vec::new();
+    };
+    match root.into_iter().find(|(key, _)| key.text == "parameters") {
+        Some((_, Tree { value: tree::Value::Map(entries), .. })) => entries.into_iter().map(|(k, _)| k.text).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the lab has the parameters that the command line gives other values.
+pub fn check_set(source: &Source) -> Result<(), Error> {
+    let mut problems = Problems::new(source.clone());
+    let Some(mut tree) = tree::parse(source, &mut problems).filter(|_| !source.set.is_empty()) else { return Ok(()) };
+    let tree::Value::Map(root) = &mut tree.value else { return Ok(()) };
+    let (mut names, written) = (Names::default(), take(root, "parameters"));
+    // What else is wrong with the file is said where it is read.
+    read_parameters(written.as_ref(), &mut names, &mut Problems::new(source.clone()));
+    override_parameters(written.as_ref(), source, &mut names, &mut problems);
+    problems.into_result(Some(())).map(|_| ())
 }
 
 fn take(root: &mut Vec<(Key, Tree)>, name: &str) -> Option<Tree> {
