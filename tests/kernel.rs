@@ -16,6 +16,8 @@ mod support;
 mod actions;
 #[path = "kernel/all_labs.rs"]
 mod all_labs;
+#[path = "kernel/bench.rs"]
+mod bench;
 #[path = "kernel/broken.rs"]
 mod broken;
 #[path = "kernel/checks.rs"]

@@ -2,7 +2,10 @@
 //!
 //! rtnetlink's `Handle` sends one request per poll and drops the extended ack, which is where the kernel says what was
 //! wrong ("Nexthop has invalid gateway"). So its message builders are used and the socket is our own. Requests go out
-//! in datagrams of a bounded number of messages: every message brings an answer, and they must fit the receive buffer.
+//! many in a datagram, of which only the last asks for an answer: the kernel goes through them in order, answers a refused
+//! one unasked, and has gone through all when it answers the last.
+
+use std::iter::Peekable;
 
 use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
@@ -10,9 +13,14 @@ use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::Refusal;
 
-/// Messages in one datagram: their answers fit the receive buffer many times over.
-const IN_FLIGHT: usize = 64;
+/// Messages in one datagram: even if all are refused, the answers fit the receive buffer many times over.
+const IN_FLIGHT: usize = 256;
+/// A datagram takes no more requests when it has this many bytes: it must fit the send buffer.
+const FULL: usize = 32 << 10;
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// What one read can take. The kernel makes the parts of a dump as large as the reader's buffer, up to 32 KiB. With a small
+/// one, a route with hundreds of next hops would fit no part, and the dump would end there.
+const PART: usize = 64 << 10;
 /// NLMSGERR_ATTR_MSG: the explanation, a string.
 const ATTR_MSG: u16 = 1;
 
@@ -20,6 +28,7 @@ const ATTR_MSG: u16 = 1;
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
+    received: Vec<u8>,
 }
 
 impl Netlink {
@@ -32,7 +41,7 @@ impl Netlink {
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
         let _ = socket.set_rx_buf_sz(RECEIVE_BUFFER as u32);
-        Ok(Netlink { socket, sequence: 0 })
+        Ok(Netlink { socket, sequence: 0, received: Vec::with_capacity(PART) })
     }
 
     /// Sends requests and gives each one's answer, in order. The kernel goes on after one that it refuses.
@@ -40,11 +49,9 @@ impl Netlink {
         let mut answers = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter().peekable();
         while requests.peek().is_some() {
-            let batch: Vec<_> = requests.by_ref().take(IN_FLIGHT).collect();
-            let n = batch.len();
-            match self.send(batch) {
-                Ok(first) => answers.extend(self.acknowledgements(first, n)),
-                Err(e) => answers.extend(std::iter::repeat_n(Err(Refusal::from(e)), n)),
+            match self.send(&mut requests) {
+                Ok((first, n)) => answers.extend(self.acknowledgements(first, n)),
+                Err((e, n)) => answers.extend(std::iter::repeat_n(Err(Refusal::from(e)), n)),
             }
         }
         answers
@@ -55,38 +62,51 @@ impl Netlink {
         self.request(vec![(request, flags)]).pop().unwrap_or_else(|| Err(Refusal::new("no answer")))
     }
 
-    fn send(&mut self, batch: Vec<(RouteNetlinkMessage, u16)>) -> std::io::Result<u32> {
+    /// Sends as many requests as go into one datagram: the number of the first, and how many.
+    fn send(
+        &mut self,
+        requests: &mut Peekable<impl Iterator<Item = (RouteNetlinkMessage, u16)>>,
+    ) -> Result<(u32, usize), (std::io::Error, usize)> {
         let first = self.sequence.wrapping_add(1);
-        let mut buffer = Vec::new();
-        for (request, flags) in batch {
+        let (mut buffer, mut n) = (Vec::new(), 0);
+        while n < IN_FLIGHT && buffer.len() < FULL {
+            let Some((request, flags)) = requests.next() else { break };
             self.sequence = self.sequence.wrapping_add(1);
-            append(&mut buffer, request, NLM_F_REQUEST | NLM_F_ACK | flags, self.sequence);
+            n += 1;
+            let is_last = requests.peek().is_none() || n == IN_FLIGHT;
+            let start = buffer.len();
+            append(&mut buffer, request, NLM_F_REQUEST | flags, self.sequence);
+            if is_last || buffer.len() >= FULL {
+                ask_for_answer(&mut buffer[start..]);
+            }
         }
-        self.socket.send(&buffer, 0)?;
-        Ok(first)
+        self.socket.send(&buffer, 0).map(|_| (first, n)).map_err(|e| (e, n))
     }
 
+    /// The answers to `n` requests from the one numbered `first`.
     fn acknowledgements(&mut self, first: u32, n: usize) -> Vec<Result<(), Refusal>> {
-        let mut answers: Vec<Option<Result<(), Refusal>>> = vec![None; n];
-        while answers.iter().any(Option::is_none) {
-            let received = match self.socket.recv_from_full() {
-                Ok((bytes, _)) => bytes,
-                Err(e) => {
-                    let lost = Err(Refusal::from(e));
-                    return answers.into_iter().map(|a| a.unwrap_or_else(|| lost.clone())).collect();
-                }
-            };
-            for (header, payload) in messages(&received) {
+        let mut answers: Vec<Result<(), Refusal>> = vec![Ok(()); n];
+        loop {
+            if let Err(e) = self.receive() {
+                // Nobody knows what became of them.
+                return vec![Err(Refusal::from(e)); n];
+            }
+            for (header, payload) in messages(&self.received) {
                 let at = header.sequence_number.wrapping_sub(first) as usize;
-                if let (NetlinkPayload::Error(error), Some(answer)) = (payload, answers.get_mut(at)) {
-                    *answer = Some(match error.code {
-                        None => Ok(()),
-                        Some(code) => Err(Refusal::errno(-code.get(), explanation(&error.header))),
-                    });
+                let (NetlinkPayload::Error(error), Some(answer)) = (payload, answers.get_mut(at)) else { continue };
+                if let Some(code) = error.code {
+                    *answer = Err(Refusal::errno(-code.get(), explanation(&error.header)));
+                }
+                if at + 1 == n {
+                    return answers;
                 }
             }
         }
-        answers.into_iter().flatten().collect()
+    }
+
+    fn receive(&mut self) -> std::io::Result<()> {
+        self.received.clear();
+        self.socket.recv(&mut self.received, 0).map(|_| ())
     }
 
     /// Asks for one thing.
@@ -96,8 +116,8 @@ impl Netlink {
         append(&mut buffer, request, NLM_F_REQUEST, self.sequence);
         self.socket.send(&buffer, 0)?;
         loop {
-            let (received, _) = self.socket.recv_from_full()?;
-            for (header, payload) in messages(&received) {
+            self.receive()?;
+            for (header, payload) in messages(&self.received) {
                 match payload {
                     _ if header.sequence_number != self.sequence => {}
                     NetlinkPayload::InnerMessage(message) => return Ok(message),
@@ -119,13 +139,15 @@ impl Netlink {
         self.socket.send(&buffer, 0)?;
         let mut all = Vec::new();
         loop {
-            let (received, _) = self.socket.recv_from_full()?;
-            for (header, payload) in messages(&received) {
+            self.receive()?;
+            for (header, payload) in messages(&self.received) {
                 if header.sequence_number != self.sequence {
                     continue;
                 }
                 match payload {
                     NetlinkPayload::InnerMessage(message) => all.push(message),
+                    // The kernel's negative error number where it could not tell all.
+                    NetlinkPayload::Done(done) if done.code < 0 => return Err(Refusal::errno(-done.code, None)),
                     NetlinkPayload::Done(_) => return Ok(all),
                     NetlinkPayload::Error(error) => {
                         let code = error.code.map_or(0, |c| -c.get());
@@ -135,6 +157,14 @@ impl Netlink {
                 }
             }
         }
+    }
+}
+
+/// Sets NLM_F_ACK in the header of a message that stands in a buffer.
+fn ask_for_answer(message: &mut [u8]) {
+    if let Some(flags) = message.get_mut(6..8) {
+        let asked = u16::from_ne_bytes([flags[0], flags[1]]) | NLM_F_ACK;
+        flags.copy_from_slice(&asked.to_ne_bytes());
     }
 }
 

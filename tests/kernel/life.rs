@@ -148,3 +148,22 @@ fn after_a_restart_of_the_machine_a_lab_is_forgotten_or_brought_up_again() {
         host.assert_as(&before, format!("{then} after a restart"));
     }
 }
+
+/// The kernel makes the parts of a dump as large as the reader's buffer: such a route fits no small one.
+#[test]
+fn a_route_with_hundreds_of_next_hops_is_made_and_seen() {
+    let Some(host) = Host::new() else { return };
+    let hops: Vec<String> = (1..=400).map(|i| format!("nexthop via 10.0.{}.{}", 1 + i / 250, 1 + i % 250)).collect();
+    let lab = format!(
+        "name: fan\nnodes:\n  a:\n    interfaces: {{eth0: {{addresses: [10.0.0.1/16]}}}}\n    routes: [10.9.0.0/24 {}]\n  \
+         b: {{}}\nlinks:\n  - endpoints: [a:eth0, b:eth0]\n",
+        hops.join(" ")
+    );
+    let file = host.write("fan.yaml", &lab);
+    host.netlab(["up", &file]).success();
+    host.netlab(["status", "fan"]).success().says("as it should be");
+    host.sh("ip -n fan-a route del 10.9.0.0/24").success();
+    host.netlab(["status", "fan"]).exits(1).says("10.9.0.0/24");
+    host.netlab(["repair", "fan"]).success();
+    host.netlab(["status", "fan"]).success();
+}
