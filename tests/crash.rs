@@ -89,7 +89,7 @@ fn stopped_anywhere_nothing_is_left() {
         let threads: Vec<_> = all.iter().map(|lab| scope.spawn(move || points(lab))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    println!("FIGURE: {points} stop points on the machine in memory");
+    println!("FIGURE: {points} moments at which labs were stopped on a machine in memory");
     assert!(points > 300, "only {points} stop points");
 }
 
@@ -165,7 +165,7 @@ fn a_journal_cut_at_any_byte_is_enough_to_leave_nothing() {
             known = Some(outcomes.clone());
         }
     }
-    println!("FIGURE: {cuts} journals cut short");
+    println!("FIGURE: {cuts} journals cut short on a machine in memory");
     assert!(cuts > 3_000, "only {cuts} cuts");
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One boot for all of them. Each comes up, is checked, goes down without a trace, and is built once more by its printed
 //! script to the same state; `tests/uml/labs.sh` says how. The other labs are `tests/kernel.rs`'s.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 #![allow(
     clippy::disallowed_methods,
     dead_code,
@@ -49,6 +49,7 @@ fn labs_that_this_kernel_cannot_make_work_on_a_full_one() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);
+    text.lines().filter(|l| l.starts_with("FIGURE")).for_each(|l| println!("{l}"));
     for lab in &labs {
         assert!(text.lines().any(|l| l == format!("{lab} ok")), "{lab}:\n{text}{said}");
     }

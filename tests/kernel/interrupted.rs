@@ -210,6 +210,7 @@ fn killed_at_any_moment(sweep: &Sweep) {
         sweep.host.netlab(sweep.down()).success();
         sweep.nothing_left(&format!("killed after {moment:?} (number {n})"));
     }
+    println!("FIGURE: {times} random moments at which `{}` was killed, or its `down`", sweep.up().join(" "));
 }
 
 #[test]

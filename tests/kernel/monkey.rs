@@ -114,5 +114,5 @@ fn whatever_a_learner_does_by_hand_down_leaves_nothing_of_the_lab() {
     }
     let n = std::env::var("NETLAB_MONKEYS").ok().and_then(|s| s.parse().ok()).unwrap_or(3);
     (1..=n).for_each(monkey);
-    println!("FIGURE: {n} monkeys with {EDITS} edits each");
+    println!("FIGURE: {n} learners without a plan, {EDITS} edits by hand each");
 }

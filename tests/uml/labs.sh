@@ -3,6 +3,8 @@
 # the two must come to the same, and nothing may stay. One line per lab on standard output: `LAB ok` or `LAB FAILED: why`.
 #
 #   labs.sh NETLAB LAB…
+#
+# With NETLAB_TORTURE each lab is also stopped at steps all over its plan, refused and killed in turn.
 netlab=$1; shift
 export PATH="$(dirname "$netlab"):$PATH"
 
@@ -33,6 +35,25 @@ differ() {
     echo "$1" >/run/a; echo "$2" >/run/b; diff /run/a /run/b | sed 's/^/    /'; rm -f /run/a /run/b
 }
 
+# Refused or killed at this many steps of a lab.
+points=10
+moments=0
+stopped() {
+    local steps way point
+    steps=$("$netlab" plan "$lab" --kernel-only --json | grep -c '^      "op": ')
+    [ "$steps" -gt "$points" ] || { echo "$lab FAILED: a plan of $steps steps"; return 1; }
+    for k in $(seq 1 $points); do
+        way=done:$((steps * k / points - 1))=kill
+        [ $((k % 2)) = 0 ] || way=up:$((steps * k / points - 1))=error
+        if NETLAB_FAILPOINT=$way "$netlab" up "$lab" >/run/said 2>&1; then echo "$lab FAILED: $way did not stop it"; return 1; fi
+        if ! "$netlab" down "$lab" >/run/said 2>&1; then echo "$lab FAILED: down after $way"; cat /run/said; return 1; fi
+        rm -f /run/said
+        after=$(host)
+        if [ "$before" != "$after" ]; then echo "$lab FAILED: something stayed after $way"; differ "$before" "$after"; return 1; fi
+        moments=$((moments + 1))
+    done
+}
+
 for lab in "$@"; do
     before=$(host)
     if ! out=$("$netlab" up "$lab" --check 2>&1); then echo "$lab FAILED: up --check"; echo "$out" | sed 's/^/    /'; "$netlab" down "$lab" >/dev/null 2>&1; continue; fi
@@ -61,5 +82,7 @@ for lab in "$@"; do
         differ "$by_netlab" "$by_script"
         continue
     fi
+    [ -z "${NETLAB_TORTURE:-}" ] || stopped || continue
     echo "$lab ok"
 done
+[ -z "${NETLAB_TORTURE:-}" ] || echo "FIGURE: $moments moments at which $# more labs were refused or killed on a full kernel (User Mode Linux)"
