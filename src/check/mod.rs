@@ -19,9 +19,8 @@ mod route;
 mod run;
 mod seen;
 pub mod sees;
+mod socket;
 pub mod spread;
-mod tcp;
-mod udp;
 mod words;
 
 use std::time::Duration;
@@ -174,9 +173,9 @@ kinds! {
     /// HTTP.
     Curl(curl),
     /// A TCP connection.
-    Tcp(tcp),
+    Tcp(socket),
     /// A UDP echo.
-    Udp(udp),
+    Udp(socket),
     /// A name.
     Dns(dns),
     /// The kernel's choice of a route.

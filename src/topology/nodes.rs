@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Interface, Node, names};
+use super::{Interface, Node, links, names};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::Family;
 use crate::link::Kind;
@@ -58,17 +58,7 @@ fn kind(written: Option<&Sp<String>>, problems: &mut Problems) -> bool {
 
 /// A node with nothing but its `lo`, which is down in a new namespace: a node that cannot ping itself.
 fn empty(host: bool, netns: String, span: Span) -> Node {
-    let lo = Interface {
-        kind: Kind::Loopback,
-        addresses: Vec::new(),
-        mac: None,
-        mtu: None,
-        up: true,
-        master: None,
-        qdisc: None,
-        vlans: None,
-        span,
-    };
+    let lo = Interface { kind: Kind::Loopback, ..links::cable_end(span) };
     Node {
         host,
         netns,

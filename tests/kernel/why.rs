@@ -92,6 +92,15 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ),
     ("ip -n sw2 link del br0", "ping", "`br0` of `sw2` is missing"),
     ("ip -n srv addr del 10.2.2.20/24 dev eth0", "ping", "`srv` does not have 10.2.2.20 on `eth0` any more"),
+    (
+        // Who answers first is luck; here the right one is away for a moment.
+        "ip -n sw1 link add twin type veth peer name twin netns h2;
+         ip -n sw1 link set twin master br0 up; ip -n h2 addr add 10.1.1.1/24 dev twin; ip -n h2 link set twin up;
+         ip -n sw1 link set p-r1 down; ip -n h1 neigh flush all; ip netns exec h1 ping -n -c 1 -W 1 10.1.1.1 > /dev/null;
+         ip -n sw1 link set p-r1 up",
+        "ping",
+        "`h2` has 10.1.1.1 too, on `twin`, and answers `h1` in the place of `r1`",
+    ),
     ("ip -n r2 link set lan0 down", "http", "`lan0` of `r2` is down"),
 ];
 

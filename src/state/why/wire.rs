@@ -157,6 +157,17 @@ impl Walk<'_, '_> {
                 "`{node}` takes {next} for {mac} (a permanent neighbour entry), but `{at}` of `{owner}` is {right}"
             ));
         }
+        // Whoever answered last: two nodes that both have the address take turns.
+        let other = mac.as_ref().filter(|mac| right.as_ref().is_some_and(|right| right != *mac)).and_then(|mac| {
+            let nodes = self.lab.actual.nodes.iter().filter(|(name, _)| *name != owner);
+            let mut all = nodes.flat_map(|(name, n)| n.links.iter().map(move |(dev, l)| (name, dev, l)));
+            all.find(|(_, _, l)| l.mac.as_ref() == Some(mac) && has(l, next))
+        });
+        if let Some((name, dev, _)) = other {
+            return broken(format!(
+                "`{name}` has {next} too, on `{dev}`, and answers `{node}` in the place of `{owner}`"
+            ));
+        }
         if matches!(state.as_str(), "FAILED" | "INCOMPLETE") && mac.is_none() {
             return broken(format!(
                 "nobody answers when `{node}` asks on {dev} who has {next} (neighbour {state}), though `{at}` of `{owner}` has it"
