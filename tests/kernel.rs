@@ -18,6 +18,8 @@ mod actions;
 mod all_labs;
 #[path = "kernel/bench.rs"]
 mod bench;
+#[path = "kernel/beside.rs"]
+mod beside;
 #[path = "kernel/broken.rs"]
 mod broken;
 #[path = "kernel/checks.rs"]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{gc, ground, preflight, trust};
 use crate::ip::Family;
 use crate::kernel::endpoint::Tun;
-use crate::kernel::{firewall, machine, netns};
+use crate::kernel::{forwarding, machine, netns};
 use crate::labs;
 use crate::link::Kind;
 use crate::plan::{Mode, build};
@@ -220,13 +220,17 @@ fn filters(findings: &mut Findings) {
             "a lab decides for its own nodes: sysctls: {net.bridge.bridge-nf-call-iptables: 0}",
         );
     }
-    match firewall::shown(Family::V4) {
-        Ok(lines) if lines.iter().any(|l| l == "-t filter -P FORWARD DROP") => findings.note(
+    // What no rule names by its interface: so is a lab's.
+    if let Some(thrown) = forwarding::Rules::read(Family::V4).throw_away("") {
+        let sets = thrown.owner.name().map(|name| format!("; {name} sets that")).unwrap_or_default();
+        let let_through = thrown.owner.let_through("INTERFACE");
+        let unless =
+            let_through.map(|way| format!(", unless its interfaces are let through ({way})")).unwrap_or_default();
+        findings.note(
             "firewall",
-            "this machine drops what it would forward (Docker sets that)",
-            "labs are not touched by it; with --on-host, `up` of a lab that forwards is refused",
-        ),
-        _ => {}
+            format!("this machine drops what it would forward ({}{sets})", thrown.by),
+            format!("labs are not touched by it; with --on-host, `up` of a lab that forwards is refused{unless}"),
+        );
     }
 }
 

@@ -10,11 +10,11 @@ use super::running;
 use crate::error::{Error, Result};
 use crate::ip::Family;
 use crate::kernel::endpoint::Tun;
-use crate::kernel::{Linux, Refusal, firewall, ipset, machine, netns};
+use crate::kernel::{Linux, Refusal, forwarding, ipset, machine, netns};
 use crate::link::{By, Kind};
 use crate::name::NodeName;
 use crate::plan::{ETC, Lacking, Mode, NODES, Op, Plan, action};
-use crate::topology::Topology;
+use crate::topology::{Interface, Topology};
 
 /// Root, or the capabilities.
 pub fn rights() -> Result<()> {
@@ -325,21 +325,34 @@ fn overlapping(networks: &[(IpNet, String)], net: &IpNet) -> Option<String> {
     networks.iter().find(|(other, _)| both(other)).map(|(other, dev)| format!("{other} on {dev}"))
 }
 
-/// Docker sets the FORWARD policy to DROP, and an accept elsewhere does not override it.
+/// Docker sets the FORWARD policy to DROP and firewalld rejects what is in no zone; an accept elsewhere does not override it.
 fn forward_policy(topology: &Topology) -> Result<()> {
-    let forwards = topology
-        .nodes
-        .values()
-        .any(|n| n.host && n.sysctls.iter().any(|s| s.path == "net/ipv4/ip_forward" && s.value.value == "1"));
-    if !forwards || machine::find_program("iptables-save").is_none() {
-        return Ok(());
-    }
-    let shown = firewall::shown(Family::V4).unwrap_or_default();
-    if shown.iter().any(|l| l == "-t filter -P FORWARD DROP") {
-        return Err(Error::conflict(
-            "this machine's firewall drops forwarded packets (iptables -P FORWARD DROP; Docker sets that)",
-        )
-        .help("bring the lab up without --on-host: inside its own namespaces Docker is not in the way"));
+    for node in topology.nodes.values().filter(|n| n.host) {
+        for (family, path) in [(Family::V4, "net/ipv4/ip_forward"), (Family::V6, "net/ipv6/conf/all/forwarding")] {
+            if !node.sysctls.iter().any(|s| s.path == path && s.value.value == "1") {
+                continue;
+            }
+            let rules = forwarding::Rules::read(family);
+            let meets = |i: &Interface| i.addresses.iter().any(|a| Family::of(a.net.addr()) == family);
+            let routed = node.interfaces.iter().filter(|(_, i)| !matches!(i.kind, Kind::Loopback) && meets(i));
+            let thrown = routed.filter_map(|(dev, _)| Some((dev.as_str(), rules.throw_away(dev)?)));
+            let (devs, reasons): (Vec<&str>, Vec<_>) = thrown.unzip();
+            let Some(first) = reasons.into_iter().next() else { continue };
+            let sets = first.owner.name().map(|name| format!("; {name} sets that")).unwrap_or_default();
+            let beside = first.owner.name().unwrap_or("it");
+            let error = Error::conflict(format!(
+                "this machine's firewall drops forwarded packets that come in by {} ({}{sets})",
+                devs.join(", "),
+                first.by
+            ))
+            .help(format!("bring the lab up without --on-host: inside its own namespaces {beside} is not in the way"));
+            let ways: Vec<String> = devs.iter().filter_map(|dev| first.owner.let_through(dev)).collect();
+            return Err(if ways.is_empty() {
+                error
+            } else {
+                error.help(format!("or let them through, until you take it back: {}", ways.join("; ")))
+            });
+        }
     }
     Ok(())
 }

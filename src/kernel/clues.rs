@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
 
 use super::Linux;
+use super::forwarding::Rules;
+use crate::ip::Family;
 use crate::plan::At;
 use crate::state::why::{Ask, Listens, Way};
 
@@ -87,6 +89,19 @@ impl Ask for Clues<'_> {
                 .collect()
         };
         self.within(node, read).unwrap_or_default()
+    }
+
+    fn not_forwarded(&mut self, node: &str, dev: &str, to: IpAddr) -> Option<String> {
+        // A lab's own namespaces hold nobody else's rules.
+        if self.nodes.get(node)?.netns.is_some() {
+            return None;
+        }
+        let dev = dev.to_string();
+        self.within(node, move || {
+            let thrown = Rules::read(Family::of(to)).throw_away(&dev)?;
+            let todo = thrown.owner.let_through(&dev).map(|way| format!(" (`{way}` changes that)"));
+            Some(format!("{}{}", thrown.by, todo.unwrap_or_default()))
+        })?
     }
 
     fn try_again(&mut self) {

@@ -15,6 +15,7 @@ pub mod echo;
 pub mod endpoint;
 pub mod fake;
 pub mod firewall;
+pub mod forwarding;
 pub mod ipset;
 mod linux;
 pub mod machine;

@@ -73,6 +73,11 @@ pub trait Ask {
     fn listens(&mut self, node: &str, proto: &str, at: IpAddr, port: u16) -> Option<Listens>;
     /// Firewall lines that throw packets away, `-t TABLE -A CHAIN …` or `-t TABLE -P CHAIN DROP`, each with how many it has.
     fn thrown_away(&mut self, node: &str) -> Vec<(u64, String)>;
+    /// Rules of somebody else that throw away what comes in by an interface and should be forwarded, where they count
+    /// nothing: what they are, and what to do.
+    fn not_forwarded(&mut self, _node: &str, _dev: &str, _to: IpAddr) -> Option<String> {
+        None
+    }
     /// Sends what was tried once more.
     fn try_again(&mut self);
 }
@@ -125,6 +130,8 @@ struct Walk<'l, 'a> {
     lost: Option<String>,
     /// The port that it is for by now: whoever sends it on to another address may change that too.
     port: Option<u16>,
+    /// Who had to forward the request: node, the interface that it came in by, where it went.
+    forwarded: Vec<(String, String, IpAddr)>,
     /// The packet is an answer: nobody translates it as if it were a new one.
     returning: bool,
 }
@@ -148,6 +155,7 @@ pub fn why(lab: &Lab<'_>, ask: &mut dyn Ask, flow: &Flow) -> Option<String> {
         untranslated: Vec::new(),
         lost: None,
         port: flow.port,
+        forwarded: Vec::new(),
         returning: false,
     };
     let end = walk.there_and_back();
@@ -155,7 +163,9 @@ pub fn why(lab: &Lab<'_>, ask: &mut dyn Ask, flow: &Flow) -> Option<String> {
     match (end, silent) {
         (Err(End::Broken(words)), Some(router)) => Some(format!("{router};\nas it is, {words}")),
         (Err(End::Broken(words)), None) => Some(words),
-        (Err(End::Unknown) | Ok(()), router) => walk.thrown_away().or(router).or_else(|| walk.not_the_labs()),
+        (Err(End::Unknown) | Ok(()), router) => {
+            walk.thrown_away().or(router).or_else(|| walk.not_forwarded()).or_else(|| walk.not_the_labs())
+        }
     }
 }
 
@@ -232,6 +242,15 @@ impl Walk<'_, '_> {
         ))
     }
 
+    /// Somebody else's rules on the machine itself: firewalld's do not count what they reject.
+    fn not_forwarded(&mut self) -> Option<String> {
+        let asked = std::mem::take(&mut self.forwarded);
+        asked.iter().find_map(|(node, dev, to)| {
+            let by = self.ask.not_forwarded(node, dev, *to)?;
+            Some(format!("the firewall of `{node}` lets nothing through that comes in by {dev}: {by}"))
+        })
+    }
+
     /// The last resort: a difference between the firewalls on the way and the lab's.
     fn not_the_labs(&self) -> Option<String> {
         let tables = ["nat", "filter", "mangle", "raw"];
@@ -264,6 +283,9 @@ impl Walk<'_, '_> {
         let (family, all) = if to.is_ipv4() { ("ipv4", "ip_forward") } else { ("ipv6", "conf/all/forwarding") };
         let own = self.ask.setting(node, &format!("net/{family}/conf/{dev}/forwarding"));
         if own.as_deref() != Some("0") {
+            if !self.returning {
+                self.forwarded.push((node.into(), dev.into(), to));
+            }
             return Ok(());
         }
         let whole = self.ask.setting(node, &format!("net/{family}/{all}"));
