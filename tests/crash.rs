@@ -137,7 +137,7 @@ fn a_journal_cut_at_any_byte_is_enough_to_leave_nothing() {
         let (text, begins) = recorded(topology, plan);
         let stride = match (n < 2, torture) {
             (true, _) => 1,
-            (false, true) => text.len() / 10_000 + 1,
+            (false, true) => text.len() / 500 + 1,
             (false, false) => text.len() / 10 + 1,
         };
         let ends = text.match_indices('\n').map(|(at, _)| at).filter(|at| *at + 1 >= begins);

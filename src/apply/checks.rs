@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Stdio;
@@ -338,7 +338,7 @@ impl Runner {
     }
 
     /// Away from the runtime: it waits for many sockets itself.
-    async fn matrix(&self, nodes: &[(String, Ipv4Addr)]) -> Result<Matrix, Refusal> {
+    async fn matrix(&self, nodes: &[(String, IpAddr)]) -> Result<Matrix, Refusal> {
         let mut stations = Vec::with_capacity(nodes.len());
         for (name, address) in nodes {
             let netns = self.nodes.get(name).and_then(|place| place.file.as_ref());

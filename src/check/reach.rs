@@ -4,10 +4,11 @@
 //! that teaches more.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::{CheckKind, Probe, Seen, Verdict};
 use crate::error::{Problems, did_you_mean};
+use crate::ip::Family;
 use crate::name::NodeName;
 use crate::spec::{self, Text};
 
@@ -18,7 +19,9 @@ pub struct Reach {
     written: Vec<Text>,
     blocked: Vec<(Text, String, String)>,
     /// The nodes, and the address that the others ask for.
-    pub nodes: Vec<(NodeName, Ipv4Addr)>,
+    pub nodes: Vec<(NodeName, IpAddr)>,
+    /// Which addresses; IPv4 where there are any, if not said.
+    family: Option<Family>,
 }
 
 /// What came back from a matrix: pairs that were silent, by the numbers of their nodes.
@@ -32,7 +35,7 @@ pub struct Matrix {
 
 impl CheckKind for Reach {
     const WORD: &'static str = "reach";
-    const OPTIONS: &'static [&'static str] = &["blocked"];
+    const OPTIONS: &'static [&'static str] = &["blocked", "family"];
 
     fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
         let names = &written.reach.0;
@@ -50,6 +53,18 @@ impl CheckKind for Reach {
                 .help("pairs that must not stand in `blocked`, as in `blocked: [red > blue]`");
             return None;
         }
+        let family = match &written.family {
+            None => None,
+            Some(text) => match text.as_str() {
+                "ipv4" => Some(Family::V4),
+                "ipv6" => Some(Family::V6),
+                other => {
+                    let help = did_you_mean(other, ["ipv4", "ipv6"]).unwrap_or("write `ipv4` or `ipv6`".into());
+                    problems.error(text.span, format!("there is no address family `{other}`")).help(help);
+                    return None;
+                }
+            },
+        };
         let mut blocked = Vec::new();
         for pair in &written.blocked {
             match pair.value.split_once('>') {
@@ -60,7 +75,7 @@ impl CheckKind for Reach {
                 }
             }
         }
-        Some(Reach { written: if all { Vec::new() } else { names.clone() }, blocked, nodes: Vec::new() })
+        Some(Reach { written: if all { Vec::new() } else { names.clone() }, blocked, nodes: Vec::new(), family })
     }
 
     fn probe(&self) -> Probe {
@@ -118,11 +133,23 @@ impl CheckKind for Reach {
 }
 
 impl Reach {
+    /// The addresses that are asked for.
+    pub fn family(&self) -> Family {
+        self.family.unwrap_or(Family::V4)
+    }
+
     /// Finds the nodes among those of the lab, each with its addresses, `lo`'s first.
     pub fn settle(&mut self, all: &[(NodeName, Vec<IpAddr>)], problems: &mut Problems) {
-        let v4 = |ips: &Vec<IpAddr>| ips.iter().find_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None });
+        // An address that holds on one wire only is none that others could ask for.
+        let far = |ip: &IpAddr| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let of =
+            |family: Family, ips: &Vec<IpAddr>| ips.iter().copied().find(|ip| Family::of(*ip) == family && far(ip));
+        let have = |family: Family| all.iter().filter(|(_, ips)| of(family, ips).is_some()).count();
+        let family =
+            self.family.unwrap_or(if have(Family::V4) < 2 && have(Family::V6) >= 2 { Family::V6 } else { Family::V4 });
+        self.family = Some(family);
         if self.written.is_empty() {
-            self.nodes = all.iter().filter_map(|(name, ips)| Some((name.clone(), v4(ips)?))).collect();
+            self.nodes = all.iter().filter_map(|(name, ips)| Some((name.clone(), of(family, ips)?))).collect();
         }
         for text in &self.written {
             let Some((name, ips)) = all.iter().find(|(name, _)| *name.as_str() == text.value) else {
@@ -131,10 +158,10 @@ impl Reach {
                 problems.error(text.span, format!("there is no node `{text}`")).help(help);
                 continue;
             };
-            match v4(ips) {
+            match of(family, ips) {
                 Some(ip) => self.nodes.push((name.clone(), ip)),
                 None => {
-                    let message = format!("`{text}` has no IPv4 address that others could ask for");
+                    let message = format!("`{text}` has no {} address that others could ask for", family.name());
                     problems.error(text.span, message).help("give it one, or leave it out");
                 }
             }
@@ -182,9 +209,9 @@ mod tests {
     use super::*;
 
     fn reach(blocked: &[(&str, &str)]) -> Reach {
-        let node = |n: u8| (NodeName::new(&format!("r{n}")).unwrap(), Ipv4Addr::new(10, 0, 0, n));
+        let node = |n: u8| (NodeName::new(&format!("r{n}")).unwrap(), IpAddr::from([10, 0, 0, n]));
         let blocked = blocked.iter().map(|(a, b)| (Text::default(), a.to_string(), b.to_string()));
-        Reach { written: Vec::new(), blocked: blocked.collect(), nodes: (1..=4).map(node).collect() }
+        Reach { written: Vec::new(), blocked: blocked.collect(), nodes: (1..=4).map(node).collect(), family: None }
     }
 
     fn judged(reach: &Reach, silent: &[(usize, usize)]) -> Verdict {

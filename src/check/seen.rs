@@ -1,6 +1,6 @@
 //! What a check tries, what came back, and what it comes to.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::reach::Matrix;
@@ -33,7 +33,7 @@ pub enum Probe {
     /// Ask each of these nodes about each other one, with one ICMP echo per pair.
     Matrix {
         /// The nodes, and the addresses that are asked for.
-        nodes: Vec<(String, Ipv4Addr)>,
+        nodes: Vec<(String, IpAddr)>,
     },
     /// Look at what passes an interface of the node while the check's traffic runs.
     Capture {

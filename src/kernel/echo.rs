@@ -4,7 +4,7 @@
 //! one loop asks and listens for everybody.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Refusal;
 use super::linux::on_threads;
+use crate::ip::Family;
 
 /// Who asks, and what others ask for.
 pub struct Station {
     /// Its namespace; none for the machine itself.
     pub netns: Option<File>,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
 }
 
 /// What came back.
@@ -36,9 +37,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Asks everybody about everybody else.
 pub fn matrix(stations: &[Station]) -> Result<Answers, Refusal> {
-    let opened = on_threads(stations, |station| open(station.netns.as_ref()));
+    let opened = on_threads(stations, open);
     let sockets: Vec<Socket> = opened.into_iter().collect::<Result<_, Refusal>>()?;
     let n = stations.len();
+    let family = stations.first().map_or(Family::V4, |station| Family::of(station.address));
     let mut answered = vec![false; n * n];
     let mut table_full = false;
     for _ in 0..2 {
@@ -49,8 +51,8 @@ pub fn matrix(stations: &[Station]) -> Result<Answers, Refusal> {
                 if answered[from * n + to] {
                     continue;
                 }
-                let address = SocketAddrV4::new(stations[to].address, 0).into();
-                if let Err(error) = socket.send_to(&request(from, to), &address) {
+                let address = SocketAddr::new(stations[to].address, 0).into();
+                if let Err(error) = socket.send_to(&request(family, from, to), &address) {
                     table_full |= error.raw_os_error() == Some(libc::ENOBUFS);
                 }
             }
@@ -63,45 +65,62 @@ pub fn matrix(stations: &[Station]) -> Result<Answers, Refusal> {
     Ok(Answers { silent: pairs.filter(silent).collect(), table_full })
 }
 
-fn open(netns: Option<&File>) -> Result<Socket, Refusal> {
-    if let Some(netns) = netns {
+fn open(station: &Station) -> Result<Socket, Refusal> {
+    if let Some(netns) = &station.netns {
         setns(netns.as_fd(), CloneFlags::CLONE_NEWNET)?;
     }
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+    let socket = match Family::of(station.address) {
+        Family::V4 => Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?,
+        Family::V6 => Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?,
+    };
     socket.set_nonblocking(true)?;
-    only_replies(&socket)?;
+    only_replies(&socket, Family::of(station.address))?;
     // Answers of many nodes come at once.
     let _ = socket.set_recv_buffer_size(1 << 20);
     Ok(socket)
 }
 
 /// A raw socket hears every ICMP packet of its node, the requests of all the others too: the kernel is told to keep them.
-fn only_replies(socket: &Socket) -> Result<(), Refusal> {
+/// A bit for each type, set for those that it keeps: 32 of them for ICMP, 256 for ICMPv6.
+fn only_replies(socket: &Socket, family: Family) -> Result<(), Refusal> {
     const ICMP_FILTER: libc::c_int = 1;
-    const ECHO_REPLY: u32 = 0;
-    let dropped: u32 = !(1 << ECHO_REPLY);
-    // SAFETY: the option takes four bytes, and `dropped` has four; the descriptor is open for the length of the call.
-    let code = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_RAW,
-            ICMP_FILTER,
-            std::ptr::from_ref(&dropped).cast(),
-            size_of::<u32>() as libc::socklen_t,
-        )
+    const ICMP6_FILTER: libc::c_int = 1;
+    let mut kept = [u32::MAX; 8];
+    let reply = usize::from(reply_type(family));
+    kept[reply / 32] &= !(1 << (reply % 32));
+    let (level, name, length) = match family {
+        Family::V4 => (libc::SOL_RAW, ICMP_FILTER, 4),
+        Family::V6 => (libc::IPPROTO_ICMPV6, ICMP6_FILTER, 32),
     };
+    // SAFETY: the options take 4 and 32 bytes, and `kept` has 32; the descriptor is open for the length of the call.
+    let code = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, kept.as_ptr().cast(), length) };
     if code == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
 }
 
+fn request_type(family: Family) -> u8 {
+    match family {
+        Family::V4 => 8,
+        Family::V6 => 128,
+    }
+}
+
+fn reply_type(family: Family) -> u8 {
+    match family {
+        Family::V4 => 0,
+        Family::V6 => 129,
+    }
+}
+
 /// Echo request; who asks whom stands in its data, with a mark that tells ours from a learner's `ping`.
-fn request(from: usize, to: usize) -> [u8; 24] {
+fn request(family: Family, from: usize, to: usize) -> [u8; 24] {
     let mut packet = [0_u8; 24];
-    packet[0] = 8;
+    packet[0] = request_type(family);
     packet[4..6].copy_from_slice(&(from as u16).to_be_bytes());
     packet[6..8].copy_from_slice(&(to as u16).to_be_bytes());
     packet[8..16].copy_from_slice(MARK);
     packet[16..20].copy_from_slice(&(from as u32).to_be_bytes());
     packet[20..24].copy_from_slice(&(to as u32).to_be_bytes());
+    // The kernel writes the one of ICMPv6 itself: addresses are a part of it.
     let sum = checksum(&packet);
     packet[2..4].copy_from_slice(&sum.to_be_bytes());
     packet
@@ -134,9 +153,10 @@ fn listen(socket: &Socket, from: usize, n: usize, answered: &mut [bool]) {
 }
 
 fn reply(packet: &[u8]) -> Option<(usize, usize)> {
-    let header = usize::from(packet.first()? & 0x0f) * 4;
+    // Raw sockets show IPv4's header, and not IPv6's.
+    let header = if packet.first()? >> 4 == 4 { usize::from(packet.first()? & 0x0f) * 4 } else { 0 };
     let icmp = packet.get(header..)?;
-    if icmp.first() != Some(&0) || icmp.get(8..16)? != MARK {
+    if icmp.get(8..16)? != MARK {
         return None;
     }
     let number = |at: usize| Some(u32::from_be_bytes(icmp.get(at..at + 4)?.try_into().ok()?) as usize);

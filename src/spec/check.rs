@@ -112,6 +112,8 @@ entries! {
 
         /// reach: pairs that must not get through: `red > blue`.
         pub blocked: Vec<Text>,
+        /// reach: `ipv4` or `ipv6`; if not said, IPv4 where two nodes have it.
+        pub family: Option<Text>,
         /// ping: data bytes per packet.
         pub size: Option<Sp<u32>>,
         /// ping: forbid fragmentation.

@@ -85,7 +85,7 @@ fn everybody(
     reach.settle(&all, problems);
     if reach.nodes.len() < 2 && problems.errors().count() == before {
         problems
-            .error(check::place(written), "fewer than two nodes have an IPv4 address")
+            .error(check::place(written), format!("fewer than two nodes have an {} address", reach.family().name()))
             .help("give the nodes addresses, or name those that have one");
     }
     let (first, _) = reach.nodes.first()?;

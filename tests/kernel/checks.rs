@@ -109,3 +109,38 @@ fn each_door_is_what_it_is_and_nothing_else() {
     assert_eq!(checks["checks"].as_array().unwrap().len(), wanted.len());
     host.netlab(["down"]).success();
 }
+
+/// One switch, three nodes with addresses of both families; `b` throws IPv6 from `a` away.
+const BOTH: &str = r#"
+name: both
+nodes:
+  sw: {bridges: {br0: {ports: [a, b, c]}}}
+  a: {interfaces: {eth0: {addresses: [10.0.0.1/24, "fd00::1/64"]}}}
+  b:
+    interfaces: {eth0: {addresses: [10.0.0.2/24, "fd00::2/64"]}}
+    ip6tables: ["-A INPUT -s fd00::1 -p ipv6-icmp -m icmp6 --icmpv6-type echo-request -j DROP"]
+  c: {interfaces: {eth0: {addresses: [10.0.0.3/24, "fd00::3/64"]}}}
+links:
+  - endpoints: [a:eth0, sw:a]
+  - endpoints: [b:eth0, sw:b]
+  - endpoints: [c:eth0, sw:c]
+checks:
+  - {name: by IPv4, reach: all}
+  - {name: by IPv6, reach: [a, b, c], family: ipv6, blocked: [a > b]}
+  - {name: by IPv6 but for nobody, reach: all, family: ipv6, within: 1ms}
+"#;
+
+#[test]
+fn everybody_reaches_everybody_by_either_family() {
+    let Some(host) = Host::new() else { return };
+    let lab = host.write("both.yaml", BOTH);
+    host.netlab(["up", &lab]).success();
+    host.netlab(["check", "--only", "by IPv4"]).success();
+    let report = host.netlab(["check", "--json"]).exits(1).json();
+    let of = |name: &str| report["checks"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap();
+    assert_eq!(of("by IPv6")["passed"], true, "{report:#}");
+    let failed = of("by IPv6 but for nobody");
+    assert_eq!(failed["passed"], false, "{failed}");
+    assert_eq!(failed["seen"], "1 of 6 pairs do not get through:\na → b");
+    host.netlab(["down"]).success();
+}
