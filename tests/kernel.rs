@@ -36,6 +36,8 @@ mod endpoints;
 mod exec;
 #[path = "kernel/harness.rs"]
 mod harness;
+#[path = "kernel/hung.rs"]
+mod hung;
 #[path = "kernel/interrupted.rs"]
 mod interrupted;
 #[path = "kernel/life.rs"]

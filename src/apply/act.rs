@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::journal::{self, Entry, Journal, Present};
 use super::repair::{Mender, Repaired};
 use super::running::{self, Running};
-use super::{Event, failpoint, ground, lock, refused};
+use super::{Event, failpoint, ground, lock, refused, repair, stop};
 use crate::error::{Error, Result, did_you_mean};
-use crate::kernel::{Kernel, Linux, Refusal};
+use crate::kernel::{Kernel, Linux, Refusal, patience};
 use crate::plan::{self, Mode, Op, Outcome, Plan, Step};
 use crate::topology::Topology;
 
@@ -107,7 +107,8 @@ pub fn act(lab: &str, action: &str, undo: bool, say: &mut dyn FnMut(Event<'_>)) 
     let begun = Instant::now();
     let mut journal = Journal::append_to(&lock.folder)?;
     let left = if undo {
-        take_back(&running.entry, action, &mut journal, say)?
+        take_back(&running.entry, action, &mut journal, say)
+            .map_err(|error| repair::again(error, &format!("netlab act {lab} {action} --undo")))?
     } else {
         carry_out(&running, &topology, action, &mut journal, say)?
     };
@@ -179,12 +180,13 @@ fn carry_out(
     let mut kernel = machine(entry, whole)?;
     journal.act(action, &added.steps)?;
     let result = steps(&mut kernel, whole, &added.steps, journal, topology, say);
-    let Err(error) = result else {
+    let Err(error) = result.map_err(stop::or) else {
         kernel.forget_ways(&whole.nodes).map_err(|r| Error::machine("cannot flush the routing caches").cause(r))?;
         let left = now(&running.name)?.map(|mut now| look(&mut kernel, &mut now)).transpose()?;
         journal.acted(action).map_err(lost)?;
         return Ok(left.unwrap_or_default());
     };
+    let _steadfast = patience::steadfast();
     say(Event::Note("taking back what was done".into()));
     // What the journal says now, with the steps that were begun.
     let entry = journal::read(&ground::lab_folder(&running.name))?.unwrap_or_else(|| entry.clone());
@@ -213,6 +215,9 @@ fn steps(
 ) -> Result<()> {
     let first = whole.steps.len();
     for (n, step) in steps.iter().enumerate() {
+        if stop::requested() {
+            return Err(stop::interrupted());
+        }
         say(Event::Step { n, of: steps.len(), op: &step.op });
         let refused = |refusal: Refusal| refused(step, &topology.source, &refusal);
         let before = kernel.before(&step.op).map_err(refused)?;

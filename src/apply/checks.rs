@@ -392,6 +392,8 @@ fn needs_no_rights(program: &str) -> bool {
 }
 
 async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<Output, Refusal> {
+    // Before the child itself, so that its number is still its own.
+    let mut group = child.id().map(process::Group::of);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let read = async {
@@ -409,9 +411,14 @@ async fn command(mut child: tokio::process::Child, timeout: Duration) -> Result<
         child.wait().await
     };
     let code = match tokio::time::timeout(timeout, read).await {
-        Ok(status) => status?.code(),
+        Ok(status) => {
+            let code = status?.code();
+            group.iter_mut().for_each(process::Group::ended);
+            code
+        }
         Err(_) => None,
     };
+    drop(group);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ok(Output { code, stdout: text(&stdout), stderr: text(&stderr) })
 }

@@ -5,7 +5,7 @@
 
 use super::{Event, failpoint, ground, journal, lock};
 use crate::error::{Error, Kind, Result};
-use crate::kernel::{Kernel, Linux, Refusal};
+use crate::kernel::{Kernel, Linux, Refusal, patience};
 use crate::plan::{NODES, Outcome, Plan, Undo, kept, undo};
 
 /// What `down` came to.
@@ -21,6 +21,7 @@ pub struct Gone {
 
 /// Takes a plan back on any machine; says what was left, and why.
 pub fn take_back<K: Kernel>(kernel: &mut K, plan: &Plan, outcomes: &[Outcome]) -> Vec<(Undo, Refusal)> {
+    let _steadfast = patience::steadfast();
     let untouched = Outcome::Untouched;
     let list = undo(plan, |i| outcomes.get(i).unwrap_or(&untouched));
     // All at once, or cut where a failure is wanted.

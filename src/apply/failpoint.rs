@@ -3,7 +3,7 @@
 //! `NETLAB_FAILPOINT=up:7=error` makes step 7 fail, `up:7=kill` ends netlab with SIGKILL right before it, and
 //! `done:7=kill` right after it, before the journal hears of it. `down:N=…` is the same on the way down, `journal=kill`
 //! stops after the plan has been written and nothing done. `half:N=kill` ends netlab in the middle of a batch, with every
-//! step before N done and none of the batch on record.
+//! step before N done and none of the batch on record. `hang:N=SECONDS` and `patience=SECONDS` are `kernel::patience`'s.
 
 use crate::kernel::Refusal;
 

@@ -81,6 +81,9 @@ fn advice(op: &Op, refusal: &Refusal) -> Option<String> {
         )),
         Op::AddVeth { .. } if unknown => Some("this kernel has no `veth`: load its module (`modprobe veth`)".into()),
         Op::SetMaster { .. } if refusal.errno == libc::EXFULL => Some("one bridge takes 1,023 ports".into()),
+        _ if refusal.errno == libc::ETIMEDOUT => {
+            Some("what does it wait for? Run the command by hand; with --keep, what was done before it stays".into())
+        }
         _ if refusal.errno == libc::EPERM => Some("run netlab as root, as in `sudo netlab up …`".into()),
         _ => None,
     }

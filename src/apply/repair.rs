@@ -8,11 +8,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::journal::{Journal, Present};
 use super::running::{self, Running};
-use super::{Event, failpoint, lock, refused, up};
-use crate::error::{Error, Result};
+use super::{Event, failpoint, lock, refused, stop, up};
+use crate::error::{Error, Kind, Result};
 use crate::ip::Family;
 use crate::ip::iptables::Line;
-use crate::kernel::{Kernel, Linux, Refusal};
+use crate::kernel::{Kernel, Linux, Refusal, patience};
 use crate::link;
 use crate::name::IfName;
 use crate::plan::{At, Op, Outcome, Plan, Step, Undo, other_ends, pending, stopped};
@@ -44,7 +44,8 @@ pub fn repair(running: &Running, say: &mut dyn FnMut(Event<'_>)) -> Result<Repai
     let mut mender = Mender { kernel: &mut kernel, now: &mut now, journal: &mut journal, source: &entry.header.source };
     // Nobody knows whether the programs have read the files of an action that was interrupted.
     let begun: Vec<_> = entry.interrupted().into_iter().flat_map(|act| act.steps.clone()).collect();
-    let mut repaired = mender.mend(&[], &begun, say)?;
+    let mended = mender.mend(&[], &begun, say);
+    let mut repaired = mended.map_err(|error| again(error, &format!("netlab repair {}", running.name)))?;
     if let Some(act) = entry.interrupted().filter(|_| repaired.left.is_empty()) {
         journal.acted(&act.action).map_err(|e| Error::machine("cannot write the journal").cause(e))?;
         repaired.mended.push(format!("action {} is done", act.action));
@@ -52,7 +53,15 @@ pub fn repair(running: &Running, say: &mut dyn FnMut(Event<'_>)) -> Result<Repai
     Ok(repaired)
 }
 
-/// Brings what is to what should be.
+/// An error of what can simply be done again.
+pub(super) fn again(error: Error, command: &str) -> Error {
+    match stop::or(error) {
+        error if error.kind() == Kind::Interrupted => error.help(format!("`{command}` goes on where this stopped")),
+        error => error,
+    }
+}
+
+/// Brings what is to what should be. Ctrl-C stops it between two steps, unless somebody is steadfast.
 pub(super) struct Mender<'a> {
     pub(super) kernel: &'a mut Linux,
     pub(super) now: &'a mut Present,
@@ -89,6 +98,9 @@ impl Mender<'_> {
                 break;
             }
             for n in todo {
+                if patience::is_over() {
+                    return Err(stop::interrupted());
+                }
                 let step = self.now.plan.steps[n].clone();
                 say(Event::Step { n, of: self.now.plan.steps.len(), op: &step.op });
                 self.again(n).map_err(|refusal| refused(&step, self.source, &refusal))?;
@@ -106,6 +118,9 @@ impl Mender<'_> {
         self.reload(&done, reload)?;
         let plan = &self.now.plan;
         self.kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], self.source, &refusal))?;
+        if patience::is_over() {
+            return Err(stop::interrupted());
+        }
         self.kernel.forget_ways(&plan.nodes).map_err(|r| Error::machine("cannot flush the routing caches").cause(r))?;
         actual = self.observe()?;
         let still = diff(&self.expected(), &actual);

@@ -159,7 +159,7 @@ fn fresh(
             prove(&mut kernel, plan, &outcomes)
         })
         .and_then(|()| journal.up().map_err(|e| Error::machine("cannot write the journal").cause(e)));
-    let Err(error) = result else {
+    let Err(error) = result.map_err(stop::or) else {
         return Ok(plan.steps.len());
     };
     if options.keep && error.kind() != Kind::Interrupted {
@@ -193,7 +193,6 @@ pub fn carry_out<K: Kernel>(
     topology: &Topology,
     say: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
-    let interrupted = || Error::new(Kind::Interrupted, "interrupted");
     let of = plan.steps.len();
     let mut all = batches(plan);
     if let Some(n) = failpoint::step(&["up", "done"]) {
@@ -201,7 +200,7 @@ pub fn carry_out<K: Kernel>(
     }
     for batch in all {
         if stop::requested() {
-            return Err(interrupted());
+            return Err(stop::interrupted());
         }
         let n = batch.steps.start;
         say(Event::Step { n, of, op: &plan.steps[n].op });
@@ -239,10 +238,10 @@ pub fn carry_out<K: Kernel>(
             return Err(refused(n, refusal));
         }
         if !whole {
-            return Err(interrupted());
+            return Err(stop::interrupted());
         }
     }
-    if stop::requested() { Err(interrupted()) } else { Ok(()) }
+    if stop::requested() { Err(stop::interrupted()) } else { Ok(()) }
 }
 
 /// For the tests: the first steps of a batch happen, and netlab dies before the journal hears of any.

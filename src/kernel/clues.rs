@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::{Command, Stdio};
 
-use super::Linux;
 use super::forwarding::Rules;
+use super::{Linux, program};
 use crate::ip::Family;
 use crate::plan::At;
 use crate::state::why::{Ask, Listens, Way};
@@ -111,7 +110,8 @@ impl Ask for Clues<'_> {
 
 /// Runs a program in the calling thread's namespace: whether it was content, and what it said.
 fn run(program: &str, words: &[String]) -> Option<(bool, String, String)> {
-    let output = Command::new(program).args(words).env("LC_ALL", "C").stdin(Stdio::null()).output().ok()?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let output = program::run(program::of(program, &words), "").ok()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some((output.status.success(), text(&output.stdout), text(&output.stderr)))
 }

@@ -1,8 +1,6 @@
 //! The connections that the calling thread's namespace tracks.
 
-use std::process::{Command, Stdio};
-
-use super::Refusal;
+use super::{Refusal, patience, program};
 use crate::ip::conntrack::Flow;
 
 /// All of them. Where the kernel has no /proc/net/nf_conntrack, the `conntrack` program is asked.
@@ -17,19 +15,14 @@ pub fn flows() -> Result<Vec<Flow>, Refusal> {
 }
 
 fn by_program() -> Result<String, Refusal> {
-    let output = Command::new("conntrack")
-        .args(["-L", "-o", "extended"])
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .map_err(|e| Refusal::from(e).about("this kernel has no /proc/net/nf_conntrack, and `conntrack`"))?;
+    let output = program::run(program::of("conntrack", &["-L", "-o", "extended"]), "")
+        .map_err(|refusal| refusal.about("this kernel has no /proc/net/nf_conntrack"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Forgets every connection of the calling thread's namespace. What was translated, or not, by rules that have changed would
 /// stay so: a client that uses a port again would meet the old translation.
-pub fn forget() -> std::io::Result<()> {
+pub fn forget() -> Result<(), Refusal> {
     use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
     const DELETE: u16 = (1 << 8) | 2; // NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
     const FLAGS: u16 = 0x5; // NLM_F_REQUEST | NLM_F_ACK
@@ -42,5 +35,5 @@ pub fn forget() -> std::io::Result<()> {
     request.extend([0; 12]); // sequence, port, and an nfgenmsg that names no family and no connection: all
     socket.send(&request, 0)?;
     // A kernel that tracks nothing says so, and has nothing to forget.
-    socket.recv_from_full().map(|_| ())
+    patience::receive(&socket).map(|_| ())
 }

@@ -1,13 +1,10 @@
 //! iptables: a namespace's lines in one `iptables-restore`, all or nothing; single rules on the machine.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-use super::Refusal;
+use super::{Refusal, patience, program};
 use crate::ip::Family;
 use crate::ip::iptables::{Line, TABLES, Verb, restore_text};
 
-fn program(family: Family, what: &str) -> String {
+fn called(family: Family, what: &str) -> String {
     match family {
         Family::V4 => format!("iptables{what}"),
         Family::V6 => format!("ip6tables{what}"),
@@ -17,20 +14,7 @@ fn program(family: Family, what: &str) -> String {
 /// Loads lines in the calling thread's namespace. A bad line loads nothing, and is named.
 pub fn load(family: Family, lines: &[Line]) -> Result<(), Refusal> {
     let text = restore_text(lines);
-    let name = program(family, "-restore");
-    let mut child = Command::new(&name)
-        .args(["--noflush", "-w", "5"])
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| Refusal::from(e).about(&name))?;
-    if let Some(mut input) = child.stdin.take() {
-        // A program that dies early closes its end: what it has to say comes below.
-        let _ = input.write_all(text.as_bytes());
-    }
-    let output = child.wait_with_output()?;
+    let output = program::run(program::of(&called(family, "-restore"), &["--noflush", "-w", "5"]), &text)?;
     if output.status.success() {
         return Ok(());
     }
@@ -65,13 +49,7 @@ fn words(said: &str) -> String {
 
 /// What `iptables-save` shows in the calling thread's namespace: rules, own chains and policies that are not ACCEPT.
 pub fn shown(family: Family) -> Result<Vec<String>, Refusal> {
-    let name = program(family, "-save");
-    let output = Command::new(&name)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .map_err(|e| Refusal::from(e).about(&name))?;
+    let output = program::run(program::of(&called(family, "-save"), &[]), "")?;
     let mut table = String::new();
     let mut lines = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -93,14 +71,7 @@ pub fn shown(family: Family) -> Result<Vec<String>, Refusal> {
 
 /// The nat table with its counters, as `iptables-save -c` prints it, in the calling thread's namespace.
 pub fn nat(family: Family) -> Result<String, Refusal> {
-    let name = program(family, "-save");
-    let output = Command::new(&name)
-        .args(["-c", "-t", "nat"])
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .map_err(|e| Refusal::from(e).about(&name))?;
+    let output = program::run(program::of(&called(family, "-save"), &["-c", "-t", "nat"]), "")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -122,16 +93,11 @@ pub fn all_of(wanted: &[Family]) -> Vec<(Family, Result<Vec<String>, Refusal>)> 
 /// Empties every table of the calling thread's namespace: only ever inside a lab's own.
 pub fn flush(family: Family) -> Result<(), Refusal> {
     let tables: String = shown_tables(family)?;
-    let mut child = Command::new(program(family, "-restore")).args(["-w", "5"]).stdin(Stdio::piped()).spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        let _ = input.write_all(tables.as_bytes());
-    }
-    child.wait()?;
-    Ok(())
+    program::run(program::of(&called(family, "-restore"), &["-w", "5"]), &tables).map(|_| ())
 }
 
 fn shown_tables(family: Family) -> Result<String, Refusal> {
-    let output = Command::new(program(family, "-save")).stdin(Stdio::null()).stderr(Stdio::null()).output()?;
+    let output = program::run(program::of(&called(family, "-save"), &[]), "")?;
     let present = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut text = String::new();
     for (table, chains) in TABLES {
@@ -147,7 +113,7 @@ fn shown_tables(family: Family) -> Result<String, Refusal> {
 /// The nftables tables and chains of the calling thread's namespace, as `ip nat` and `ip nat POSTROUTING`; none where
 /// `nft` is not installed.
 pub fn nft_chains() -> Vec<String> {
-    let output = Command::new("nft").args(["list", "ruleset"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let output = program::run(program::of("nft", &["list", "ruleset"]), "");
     let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
     let (mut list, mut table) = (Vec::new(), String::new());
     for line in text.lines() {
@@ -172,7 +138,7 @@ pub fn is_any() -> bool {
 }
 
 /// Asks nf_tables for its tables: NFT_MSG_GETTABLE, all families.
-fn nft_has_tables() -> std::io::Result<bool> {
+fn nft_has_tables() -> Result<bool, Refusal> {
     use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
     const GETTABLE: u16 = (10 << 8) | 1; // NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
     const FLAGS: u16 = 0x301; // NLM_F_REQUEST | NLM_F_DUMP
@@ -184,7 +150,7 @@ fn nft_has_tables() -> std::io::Result<bool> {
     request.extend(FLAGS.to_ne_bytes());
     request.extend([0; 12]); // sequence, port, and an empty nfgenmsg
     socket.send(&request, 0)?;
-    let (answer, _) = socket.recv_from_full()?;
+    let answer = patience::receive(&socket)?;
     let kind = answer.get(4..6).map_or(0, |b| u16::from_ne_bytes([b[0], b[1]]));
     // NLMSG_ERROR (no nf_tables in this kernel) and NLMSG_DONE mean none; a message of the subsystem is a table.
     Ok(kind >= 0x10)
@@ -192,21 +158,32 @@ fn nft_has_tables() -> std::io::Result<bool> {
 
 /// Takes rules off the machine again, then the tables that iptables left behind empty.
 pub fn delete(family: Family, lines: &[Line], chains_before: Option<&[String]>) -> Result<(), Refusal> {
-    let tables = iptables::new(family == Family::V6).map_err(|e| Refusal::new(e.to_string()))?;
     for line in lines {
-        let rule = line.spec("").trim().to_string();
-        let (table, chain) = (line.table.as_str(), line.chain.as_str());
+        let iptables = |verb: &str, more: &[String]| -> Result<(), Refusal> {
+            let mut command = program::of(&called(family, ""), &["-w", "5", "-t", &line.table, verb, &line.chain]);
+            command.args(more);
+            let output = program::run(command, "")?;
+            if output.status.success() {
+                Ok(())
+            } else {
+                Err(Refusal::new(words(&String::from_utf8_lossy(&output.stderr))))
+            }
+        };
+        // Absent is success; one that does not answer is not absent.
+        let is_there = |verb: &str, more: &[String]| match iptables(verb, more) {
+            Err(refusal) if refusal.errno != 0 => Err(refusal),
+            answer => Ok(answer.is_ok()),
+        };
         match line.verb {
+            // The comment in the rule makes sure that it is ours.
             Verb::Append | Verb::Insert => {
-                let body = rule.strip_prefix(chain).unwrap_or(&rule).trim();
-                // Absent is success; the comment in the rule makes sure that it is ours.
-                while tables.exists(table, chain, body).unwrap_or(false) {
-                    tables.delete(table, chain, body).map_err(|e| Refusal::new(e.to_string()))?;
+                while is_there("-C", &line.rest)? {
+                    iptables("-D", &line.rest)?;
                 }
             }
             Verb::NewChain => {
-                if tables.chain_exists(table, chain).unwrap_or(false) {
-                    tables.delete_chain(table, chain).map_err(|e| Refusal::new(e.to_string()))?;
+                if is_there("-S", &[])? {
+                    iptables("-X", &[])?;
                 }
             }
             Verb::Policy | Verb::Delete => {}
@@ -222,8 +199,7 @@ pub fn delete(family: Family, lines: &[Line], chains_before: Option<&[String]>) 
 /// again; `nft` itself refuses to delete a chain with rules in it.
 fn drop_empty_chains(before: &[String]) {
     let nft = |words: &[&str]| {
-        let _ =
-            Command::new("nft").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = program::run(program::of("nft", words), "");
     };
     for name in nft_chains().iter().filter(|name| !before.contains(name)) {
         if let [family, table, chain] = name.split(' ').collect::<Vec<_>>().as_slice() {

@@ -5,11 +5,10 @@
 //! or may not take a packet, and are passed over. Where a rule is not understood at all, nothing is said.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::firewall;
+use super::{firewall, program};
 use crate::ip::Family;
 use crate::ip::iptables::{Line, Verb};
 
@@ -115,8 +114,7 @@ impl Rules {
         if let Ok(lines) = firewall::shown(family) {
             tables.extend(of_iptables(&lines));
         }
-        let listed =
-            Command::new("nft").args(["-j", "list", "ruleset"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+        let listed = program::run(program::of("nft", &["-j", "list", "ruleset"]), "");
         let listed = listed.ok().and_then(|out| serde_json::from_slice(&out.stdout).ok()).unwrap_or_default();
         tables.extend(of_nft(&listed, family));
         Rules { tables }

@@ -1,10 +1,8 @@
 //! Sets of addresses, by the `ipset` program: a node's sets in one `ipset restore`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
-use super::Refusal;
+use super::{Refusal, program};
 use crate::ip::ipset::{IpSet, parse_save};
 use crate::state::SetState;
 use crate::topology::SetEdit;
@@ -55,19 +53,7 @@ pub fn destroy(set: &str) -> Result<(), Refusal> {
 }
 
 fn run(words: &[&str], input: &str) -> Result<String, Refusal> {
-    let mut child = Command::new("ipset")
-        .args(words)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| Refusal::from(e).about("ipset"))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that dies early closes its end: what it has to say comes below.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let output = child.wait_with_output()?;
+    let output = program::run(program::of("ipset", words), input)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -18,6 +18,14 @@ pub fn missing_capabilities() -> Vec<&'static str> {
     NEEDED.iter().filter(|(_, bit)| effective & (1 << bit) == 0).map(|(name, _)| *name).collect()
 }
 
+/// The signals that this process was started with orders to ignore.
+pub fn ignored_signals() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:")).map(str::trim);
+    let mask = mask.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+    (1..=64).filter(|signal| mask & (1 << (signal - 1)) != 0).collect()
+}
+
 /// Whether the process has another user's rights than its caller: a setuid netlab would hand root to everybody.
 pub fn is_setuid() -> bool {
     nix::unistd::getuid() != nix::unistd::geteuid()

@@ -11,7 +11,7 @@ use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-use super::Refusal;
+use super::{Refusal, patience};
 
 /// Messages in one datagram: even if all are refused, the answers fit the receive buffer many times over.
 const IN_FLIGHT: usize = 256;
@@ -51,7 +51,7 @@ impl Netlink {
         while requests.peek().is_some() {
             match self.send(&mut requests) {
                 Ok((first, n)) => answers.extend(self.acknowledgements(first, n)),
-                Err((e, n)) => answers.extend(std::iter::repeat_n(Err(Refusal::from(e)), n)),
+                Err((e, n)) => answers.extend(std::iter::repeat_n(Err(e), n)),
             }
         }
         answers
@@ -59,6 +59,10 @@ impl Netlink {
 
     /// Sends one request.
     pub fn one(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
+        if let Some(within) = patience::hangs() {
+            // Nothing is asked, so nothing is answered.
+            patience::readable(&self.socket, within)?;
+        }
         self.request(vec![(request, flags)]).pop().unwrap_or_else(|| Err(Refusal::new("no answer")))
     }
 
@@ -66,7 +70,7 @@ impl Netlink {
     fn send(
         &mut self,
         requests: &mut Peekable<impl Iterator<Item = (RouteNetlinkMessage, u16)>>,
-    ) -> Result<(u32, usize), (std::io::Error, usize)> {
+    ) -> Result<(u32, usize), (Refusal, usize)> {
         let first = self.sequence.wrapping_add(1);
         let (mut buffer, mut n) = (Vec::new(), 0);
         while n < IN_FLIGHT && buffer.len() < FULL {
@@ -80,7 +84,7 @@ impl Netlink {
                 ask_for_answer(&mut buffer[start..]);
             }
         }
-        self.socket.send(&buffer, 0).map(|_| (first, n)).map_err(|e| (e, n))
+        self.socket.send(&buffer, 0).map(|_| (first, n)).map_err(|e| (e.into(), n))
     }
 
     /// The answers to `n` requests from the one numbered `first`.
@@ -89,7 +93,7 @@ impl Netlink {
         loop {
             if let Err(e) = self.receive() {
                 // Nobody knows what became of them.
-                return vec![Err(Refusal::from(e)); n];
+                return vec![Err(e); n];
             }
             for (header, payload) in messages(&self.received) {
                 let at = header.sequence_number.wrapping_sub(first) as usize;
@@ -104,9 +108,10 @@ impl Netlink {
         }
     }
 
-    fn receive(&mut self) -> std::io::Result<()> {
+    fn receive(&mut self) -> Result<(), Refusal> {
         self.received.clear();
-        self.socket.recv(&mut self.received, 0).map(|_| ())
+        patience::readable(&self.socket, patience::patience())?;
+        Ok(self.socket.recv(&mut self.received, 0).map(|_| ())?)
     }
 
     /// Asks for one thing.

@@ -278,6 +278,29 @@ pub fn end(find: impl Fn() -> Vec<i32>) -> Result<(), Vec<i32>> {
     }
 }
 
+/// A process group that is ended with this value, whatever has become of its first process, unless that has ended by itself.
+pub struct Group(Option<nix::unistd::Pid>);
+
+impl Group {
+    /// The group of a child that was entered with [`Session::Group`], and that nobody has waited for yet.
+    pub fn of(child: u32) -> Group {
+        Group(i32::try_from(child).ok().map(nix::unistd::Pid::from_raw))
+    }
+
+    /// Its first process has ended, and its number may be somebody else's.
+    pub fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+}
+
 fn handle(pid: i32) -> Option<OwnedFd> {
     pidfd_open(rustix::process::Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }

@@ -15,7 +15,7 @@ use rtnetlink::packet_core::{
 };
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 
-use super::Refusal;
+use super::{Refusal, patience};
 use crate::link::wireguard::{Key, Peer, Wireguard};
 
 /// A socket to the generic part of the calling thread's namespace.
@@ -68,7 +68,7 @@ impl Generic {
         self.socket.send(&buffer, 0)?;
         let mut answers = Vec::new();
         loop {
-            let (received, _) = self.socket.recv_from_full()?;
+            let received = patience::receive(&self.socket)?;
             let mut rest = &received[..];
             while let Some(length) = rest.get(..4).and_then(|b| Some(u32::from_ne_bytes(b.try_into().ok()?) as usize)) {
                 if length < 16 || length > rest.len() {

@@ -14,7 +14,7 @@ use super::Linux;
 use super::inside::Inside;
 use crate::kernel::endpoint::Tun;
 use crate::kernel::process::Session;
-use crate::kernel::{Refusal, observe, process};
+use crate::kernel::{Refusal, observe, patience, process};
 use crate::link::{Endpoint, NewLink};
 use crate::name::IfName;
 use crate::plan::{At, Done, Plan, Process};
@@ -82,6 +82,9 @@ impl Linux {
             self.reap();
             if !process::alive(process) {
                 return Err(Refusal::new(self.last_words(at, &log_name(dev))));
+            }
+            if patience::is_over() {
+                return Err(patience::interrupted());
             }
             if begun.elapsed() > PATIENCE {
                 return Err(Refusal::new(format!("`{dev}` has nobody behind it after {} s", PATIENCE.as_secs())));

@@ -16,7 +16,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use super::endpoints::open_tun;
 use super::inside::{Inside, NEW};
 use super::{configure, load_rules, namespace_file};
-use crate::kernel::{Halt, Refusal, ipset, netns, sysctl};
+use crate::kernel::{Halt, Refusal, ipset, netns, patience, sysctl};
 use crate::link::{By, veth};
 use crate::plan::{Batch, Done, Op, Plan, VethEnd, lanes};
 
@@ -107,7 +107,8 @@ impl Lane<'_> {
             return vec![(*first, Err(refusal))];
         }
         for n in steps {
-            if self.step(*n).is_err() {
+            // Ctrl-C ends the visit after the step that is under way.
+            if patience::is_over() || self.step(*n).is_err() {
                 return self.done;
             }
         }
@@ -118,7 +119,27 @@ impl Lane<'_> {
     /// `Err` ends the visit; who was refused is in `done`.
     fn step(&mut self, n: usize) -> Result<(), ()> {
         let op = &self.plan.steps[n].op;
-        let done = match op {
+        let done = match patience::hang(n) {
+            None => self.perform(n, op)?,
+            Some(_) => {
+                self.flush()?;
+                let done = patience::step(n, || match self.perform(n, op) {
+                    Ok(Some(done)) => done,
+                    Ok(None) => self.send_last(),
+                    Err(()) => Err(Refusal::new("a step before this one was refused")),
+                });
+                Some(done)
+            }
+        };
+        let Some(done) = done else { return Ok(()) };
+        let refused = done.is_err();
+        self.done.push((n, done));
+        if refused { Err(()) } else { Ok(()) }
+    }
+
+    /// What the step came to; none when it is a request that has not been sent yet. `Err` when one before it was refused.
+    fn perform(&mut self, n: usize, op: &Op) -> Result<Option<Result<Done, Refusal>>, ()> {
+        Ok(Some(match op {
             Op::AddNetns { at } => netns::become_new(at.netns.as_deref().unwrap_or_default()).map(Done::Netns),
             Op::SetSysctl { path, value, .. } => {
                 self.flush()?;
@@ -147,7 +168,7 @@ impl Lane<'_> {
             op => match self.inside().and_then(|inside| inside.request(op)) {
                 Ok(Some(request)) => {
                     self.pending.push((n, request));
-                    return Ok(());
+                    return Ok(None);
                 }
                 Ok(None) => Err(Refusal::new("netlab does not know how")),
                 Err(refusal) => {
@@ -156,10 +177,13 @@ impl Lane<'_> {
                     Err(refusal)
                 }
             },
-        };
-        let refused = done.is_err();
-        self.done.push((n, done));
-        if refused { Err(()) } else { Ok(()) }
+        }))
+    }
+
+    /// Sends the request that was put off last, by itself.
+    fn send_last(&mut self) -> Result<Done, Refusal> {
+        let Some((_, (message, flags))) = self.pending.pop() else { return Ok(Done::Plain) };
+        self.inside()?.netlink.one(message, flags).map(|()| Done::Plain)
     }
 
     fn inside(&mut self) -> Result<&mut Inside, Refusal> {
@@ -226,8 +250,17 @@ fn some_cables(plan: &Plan, steps: &[usize], inside: &mut Option<Inside>) -> Ans
             }
         }
     }
+    let hangs = steps.iter().position(|n| patience::hang(*n).is_some()).filter(|n| *n < requests.len());
+    let after = hangs.map(|at| requests.split_off(at)).unwrap_or_default();
     let mut answers: Answers = match inside {
-        Some(inside) => inside.netlink.request(requests).into_iter().map(|a| Some(a.map(|()| Done::Plain))).collect(),
+        Some(inside) => {
+            let mut all = inside.netlink.request(requests);
+            if let (Some(at), Some((message, flags))) = (hangs, after.into_iter().next()) {
+                all.push(patience::step(steps[at], || inside.netlink.one(message, flags)));
+                failed = None;
+            }
+            all.into_iter().map(|a| Some(a.map(|()| Done::Plain))).collect()
+        }
         None => Vec::new(),
     };
     answers.extend(failed.map(|refusal| Some(Err(refusal))));

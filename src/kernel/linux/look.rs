@@ -11,7 +11,9 @@ use super::lanes::on_threads;
 use super::{Linux, files};
 use crate::ip::Family;
 use crate::ip::conntrack::Flow;
-use crate::kernel::{Netlink, Refusal, conntrack, endpoint, firewall, ipset, netns, observe, process, wireguard};
+use crate::kernel::{
+    Netlink, Refusal, conntrack, endpoint, firewall, ipset, netns, observe, process, program, wireguard,
+};
 use crate::link::LinkKind;
 use crate::link::endpoint::PROPERTY;
 use crate::link::wireguard::Wireguard;
@@ -102,7 +104,7 @@ impl Linux {
         let mut command = process::clean("birdc");
         command.args(["show", "protocols", "all"]);
         process::enter(&mut command, Some((netns, &file)), process::Session::Group, None)?;
-        let output = command.output().map_err(|e| Refusal::from(e).about("birdc"))?;
+        let output = program::run(command, "")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
         Ok(Some(if output.status.success() {
             Ok(text(&output.stdout))

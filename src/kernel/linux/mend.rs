@@ -113,7 +113,7 @@ impl Linux {
         if at.netns.is_none() {
             return Ok(());
         }
-        Ok(self.within(&at.netns, conntrack::forget)??)
+        self.within(&at.netns, conntrack::forget)?
     }
 
     /// Lets lab namespaces forget what they have learnt about the ways to others, once routes or links have changed: an MTU

@@ -9,7 +9,7 @@ use std::process::Child;
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::diver::Diver;
-use super::{Halt, Kernel, Refusal, firewall, ipset, netns, process, sysctl};
+use super::{Halt, Kernel, Refusal, firewall, ipset, netns, patience, process, sysctl};
 use crate::ip::{Family, iptables};
 use crate::link::{By, Kind, NewLink, veth};
 use crate::name::IfName;
@@ -268,7 +268,10 @@ impl Kernel for Linux {
 
     fn perform_batch(&mut self, plan: &Plan, batch: &Batch, halt: Halt<'_>) -> lanes::Answers {
         let answers = match batch.way {
-            Way::Alone => return batch.steps.clone().map(|n| Some(self.perform(plan, &plan.steps[n].op))).collect(),
+            Way::Alone => {
+                let one = |n| Some(patience::step(n, || self.perform(plan, &plan.steps[n].op)));
+                return batch.steps.clone().map(one).collect();
+            }
             Way::Lanes => lanes::carry_out(plan, batch, halt),
             Way::Cables => lanes::cables(plan, batch, halt),
         };

@@ -8,8 +8,10 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::Linux;
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use crate::kernel::process::{Session, User};
-use crate::kernel::{Refusal, process, responder};
+use crate::kernel::{Refusal, patience, process, program, responder};
 use crate::plan::{At, Done, Op, Plan, Process, stopped};
 use crate::topology::{Program, Ready, Reload, Service};
 
@@ -65,11 +67,18 @@ impl Linux {
     }
 
     /// Runs one of a service's own commands to its end: what it said, and whether it was happy.
-    fn ask(&mut self, plan: &Plan, at: &At, service: &Service, argv: &[String]) -> Result<(bool, String), Refusal> {
+    fn ask(
+        &mut self,
+        plan: &Plan,
+        at: &At,
+        service: &Service,
+        argv: &[String],
+        within: Duration,
+    ) -> Result<(bool, String), Refusal> {
         let mut command = process::clean(&argv[0]);
-        command.args(&argv[1..]).stdin(Stdio::null());
+        command.args(&argv[1..]);
         self.dress(&mut command, plan, at, service, Session::Group)?;
-        let output = command.output().map_err(|e| Refusal::from(e).about(&argv[0]))?;
+        let output = program::run_within(command, "", within)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
         let said = [text(&output.stdout), text(&output.stderr)].into_iter().filter(|t| !t.is_empty());
         Ok((output.status.success(), said.collect::<Vec<_>>().join("\n")))
@@ -80,7 +89,7 @@ impl Linux {
         if service.test.is_empty() {
             return Ok(());
         }
-        match self.ask(plan, at, service, &service.test)? {
+        match self.ask(plan, at, service, &service.test, patience::patience())? {
             (true, _) => Ok(()),
             (false, said) => Err(Refusal::new(format!("`{}` finds a mistake:\n{said}", service.test.join(" ")))),
         }
@@ -121,11 +130,21 @@ impl Linux {
                     self.within(&at.netns, move || accepts(port))?
                 }
                 Some(Ready::Socket(path)) => listens(process.pid, path),
-                Some(Ready::Run(argv)) => self.ask(plan, at, service, argv)?.0,
+                // One that does not end says no as well, and is asked no more when the time is up.
+                Some(Ready::Run(argv)) => {
+                    let left = service.ready_within.saturating_sub(begun.elapsed()).max(moment);
+                    match self.ask(plan, at, service, argv, left) {
+                        Err(refusal) if refusal.errno == libc::ETIMEDOUT => false,
+                        answer => answer?.0,
+                    }
+                }
                 None => begun.elapsed() >= moment,
             };
             if ready {
                 return Ok(());
+            }
+            if patience::is_over() {
+                return Err(patience::interrupted());
             }
             if begun.elapsed() > service.ready_within {
                 let what = match &service.ready {
@@ -149,7 +168,7 @@ impl Linux {
         self.test(plan, at, service)?;
         match &service.reload {
             Some(Reload::Signal(signal)) => process::signal(process, signal),
-            Some(Reload::Run(argv)) => match self.ask(plan, at, service, argv)? {
+            Some(Reload::Run(argv)) => match self.ask(plan, at, service, argv, patience::patience())? {
                 (true, _) => Ok(()),
                 (false, said) => Err(Refusal::new(format!("`{}` says:\n{said}", argv.join(" ")))),
             },
@@ -195,7 +214,13 @@ fn accepts(port: u16) -> bool {
 
 /// Whether a Unix socket that a process sees at a path accepts connections.
 fn listens(pid: i32, path: &str) -> bool {
-    std::os::unix::net::UnixStream::connect(format!("/proc/{pid}/root{path}")).is_ok()
+    // Where nobody accepts, connecting would wait for ever once the queue is full.
+    let connect = || -> std::io::Result<()> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(format!("/proc/{pid}/root{path}"))?)
+    };
+    connect().is_ok()
 }
 
 fn service_program(service: &Service) -> String {

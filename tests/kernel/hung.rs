@@ -1,0 +1,148 @@
+//! Nobody answers: not the kernel, not a program that speaks for it, not a service. Each is waited for only so long, then it is
+//! named, and everything is taken back.
+
+use crate::support::{Host, Ran};
+
+/// Each step in turn never gets its answer.
+fn at_each_step(words: &[&str], stride: usize) -> usize {
+    let Some(host) = Host::new() else { return 0 };
+    host.furnish();
+    let before = host.snapshot();
+    let steps = host.steps(words);
+    for n in (0..steps).step_by(stride) {
+        let point = format!("hang:{n}=0.02");
+        let up = host.netlab_failing(&point, ["up"].iter().chain(words)).exits(3);
+        up.says("after 0.02 s").says("everything was taken back; nothing is left");
+        host.assert_as(&before, format!("{words:?} {point}"));
+    }
+    steps.div_ceil(stride)
+}
+
+#[test]
+fn a_step_that_is_never_answered_is_given_up_and_everything_taken_back() {
+    let labs: [(&[&str], usize); 5] = [
+        (&["nat-lab"], 1),
+        (&["nat-lab", "--on-host"], 2),
+        (&["policy-lab"], 12),
+        (&["ippool-lab"], 9),
+        (&["bgp-lab"], 12),
+    ];
+    let hung: usize = std::thread::scope(|scope| {
+        let all: Vec<_> = labs.iter().map(|(words, stride)| scope.spawn(|| at_each_step(words, *stride))).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    println!("FIGURE: {hung} steps that were never answered");
+}
+
+/// Puts a program before the real one of its name: one that never ends, and that has a child which never ends either.
+fn stands_in(host: &Host, program: &str) {
+    host.sh(&format!(
+        "mountpoint -q /usr/local/sbin || mount -t tmpfs -o mode=755 tmpfs /usr/local/sbin
+         printf '#!/bin/sh\\nsleep 1111 & sleep 2222\\n' > /usr/local/sbin/{program}
+         chmod +x /usr/local/sbin/{program}"
+    ))
+    .success();
+}
+
+fn impatient(host: &Host, words: &[&str]) -> Ran {
+    host.netlab_failing("patience=0.5", words)
+}
+
+#[test]
+fn an_iptables_that_never_ends_is_named_and_ended_and_everything_taken_back() {
+    for (program, words) in [
+        ("iptables-restore", &["up", "nat-lab"][..]),
+        ("iptables-save", &["up", "nat-lab"]),
+        ("iptables-restore", &["up", "nat-lab", "--on-host"]),
+        ("ipset", &["up", "ippool-lab"]),
+    ] {
+        let Some(host) = Host::new() else { return };
+        if program == "ipset" && !host.built_in_labs().iter().any(|lab| lab == "ippool-lab") {
+            continue;
+        }
+        let before = host.snapshot();
+        stands_in(&host, program);
+        let up = impatient(&host, words).exits(3);
+        up.says(&format!("`{program}` has not ended after 0.5 s")).says("nothing is left");
+        host.sh("! pgrep -x sleep; umount /usr/local/sbin").success();
+        host.assert_as(&before, format!("{words:?} with a {program} that never ends"));
+    }
+}
+
+#[test]
+fn an_iptables_that_never_ends_on_the_way_down_is_named_and_a_later_down_takes_the_rest() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.netlab(["up", "nat-lab", "--on-host"]).success();
+    stands_in(&host, "iptables");
+    let down = impatient(&host, &["down"]).exits(5);
+    down.says("firewall rules on this machine")
+        .says("`iptables` has not ended after 0.5 s")
+        .says("netlab down nat-lab");
+    host.sh("! pgrep -x sleep; umount /usr/local/sbin").success();
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "down once more");
+}
+
+const SLOW: &str = "\
+name: slow-lab
+nodes:
+  left:
+    interfaces: {eth0: {addresses: [10.0.0.1/24]}}
+    services:
+      web: {run: [sleep, 3333], SERVICE}
+  right:
+    interfaces: {eth0: {addresses: [10.0.0.2/24]}}
+links:
+  - endpoints: [left:eth0, right:eth0]
+checks:
+  - {name: asks, from: left, run: [sleep, 4444]}
+";
+
+#[test]
+fn a_service_that_is_never_ready_is_named_and_everything_taken_back() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    for (service, words) in [
+        ("ready: {tcp: 80, within: 300ms}", "port 80 does not accept connections after 0.3 s"),
+        ("ready: {socket: /run/x, within: 300ms}", "/run/x does not accept connections after 0.3 s"),
+        // The question itself never ends.
+        ("ready: {run: [sleep, 5555], within: 300ms}", "`sleep 5555` does not exit with 0 after 0.3 s"),
+        ("test: [sleep, 6666]", "`sleep` has not ended after 0.5 s"),
+    ] {
+        let lab = host.write("slow-lab.yaml", &SLOW.replace("SERVICE", service));
+        impatient(&host, &["up", &lab]).exits(3).says(words).says("nothing is left");
+        host.assert_as(&before, service);
+    }
+}
+
+/// A Unix socket whose queue is full makes whoever connects wait, for ever.
+#[test]
+fn a_socket_that_nobody_accepts_on_does_not_hold_up_netlab() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let deaf = "import socket, time\n\
+                s = socket.socket(socket.AF_UNIX); s.bind('/run/deaf'); s.listen(0)\n\
+                full = [socket.socket(socket.AF_UNIX) for _ in range(4)]\n\
+                [(c.setblocking(False), c.connect_ex('/run/deaf')) for c in full]\n\
+                time.sleep(7777)\n";
+    host.write("deaf.py", deaf);
+    let service = "ready: {socket: /run/deaf, within: 1s}";
+    let text = SLOW.replace("[sleep, 3333]", "[python3, /media/tmp/deaf.py]").replace("SERVICE", service);
+    let lab = host.write("slow-lab.yaml", &text.replace("  left:\n", "  left:\n    files: {/run/note: x}\n"));
+    host.netlab(["up", &lab]).exits(3).says("does not accept connections after 1 s").says("nothing is left");
+    host.assert_as(&before, "a socket that nobody accepts on");
+}
+
+#[test]
+fn a_ping_that_never_ends_fails_its_check_and_is_ended() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.netlab(["up", "veth-lab"]).success();
+    stands_in(&host, "ping");
+    host.netlab(["check", "veth-lab", "--only", "red reaches blue"]).exits(1);
+    host.wait_for("! pgrep -f 'sleep [12]'");
+    host.sh("umount /usr/local/sbin").success();
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "a ping that never ends");
+}
