@@ -270,6 +270,17 @@ impl Problems {
         &mut self.list[at]
     }
 
+    /// What has come up so far, for [`Problems::forgive`].
+    pub fn mark(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Takes back what came up since a mark and need not be told.
+    pub fn forgive(&mut self, since: usize, needless: impl Fn(&Problem) -> bool) {
+        let late = self.list.split_off(since.min(self.list.len()));
+        self.list.extend(late.into_iter().filter(|p| !needless(p)));
+    }
+
     /// Errors and warnings in the order of the file.
     pub fn sorted(&self) -> Vec<&Problem> {
         let mut all: Vec<&Problem> = self.list.iter().collect();

@@ -197,7 +197,8 @@ fn a_long_line_is_not_printed_whole() {
 #[test]
 fn what_is_not_text_is_refused() {
     refused("latin1", b"name: caf\xe9\nnodes: {red: {}}\n", "is not UTF-8 text (byte 9)");
-    refused("utf16", b"\xff\xfen\0a\0m\0e\0", "is not UTF-8 text (byte 0)");
+    refused("utf16", b"\xff\xfen\0a\0m\0e\0", "is UTF-16 text");
+    refused("utf16-big", b"\xfe\xff\0n\0a\0m\0e", "is UTF-16 text");
     refused("binary", b"\x7fELF\x02\x01\x01\0\0\0\0\0", "control character U+007F");
     refused("too-large", &vec![b'#'; (4 << 20) + 1], "lab file has 4194305 bytes; at most 4194304 are read");
 }
@@ -208,8 +209,14 @@ fn what_is_not_a_file_is_refused() {
     std::fs::create_dir(scratch.0.join("folder.yaml")).unwrap();
     let fifo = Command::new("mkfifo").arg(scratch.0.join("fifo.yaml")).status().unwrap();
     assert!(fifo.success());
+    let _socket = std::os::unix::net::UnixListener::bind(scratch.0.join("socket.yaml")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", scratch.0.join("device.yaml")).unwrap();
+    std::os::unix::fs::symlink("circle.yaml", scratch.0.join("circle.yaml")).unwrap();
     for (file, words) in [
-        ("folder.yaml", "folder.yaml is not an ordinary file"),
+        ("folder.yaml", "folder.yaml is a folder"),
+        ("socket.yaml", "socket.yaml is not an ordinary file"),
+        ("device.yaml", "device.yaml is not an ordinary file"),
+        ("circle.yaml", "Too many levels of symbolic links"),
         ("fifo.yaml", "fifo.yaml is not an ordinary file"),
         ("/dev/zero", "/dev/zero is not an ordinary file"),
         ("gone.yaml", "cannot read gone.yaml"),

@@ -148,7 +148,12 @@ fn rule(six: bool) -> impl Strategy<Value = String> {
 fn address(six: bool) -> impl Strategy<Value = String> {
     let length = if six { 1..=128u8 } else { 31..=32 };
     let scope = select(vec!["global", "site", "link", "host", "nowhere"]).prop_map(|s| format!("scope {s}"));
-    (ip(six), length, perhaps(ip(six).prop_map(|i| format!("peer {i}"))), perhaps(scope))
+    // An odd address is never that of the network itself.
+    let host = ip(six).prop_map(|ip| match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) | 1)),
+    });
+    (host, length, perhaps(ip(six).prop_map(|i| format!("peer {i}"))), perhaps(scope))
         .prop_map(|(ip, length, peer, scope)| format!("{ip}/{length}{peer}{scope}"))
 }
 

@@ -9,6 +9,7 @@ pub mod checks;
 pub mod doctor;
 pub mod down;
 pub mod failpoint;
+mod find;
 pub mod gc;
 pub mod ground;
 pub mod here;

@@ -69,7 +69,24 @@ fn usable(net: &IpNet) -> Result<(), (String, Option<String>)> {
     if ip.is_unspecified() {
         return refuse("is the unspecified address");
     }
-    let IpNet::V4(v4) = net else { return Ok(()) };
+    if net.prefix_len() == 0 {
+        let help = if ip.is_ipv4() { "24 is the usual one" } else { "64 is the usual one" };
+        return Err((format!("`{net}`: with `/0` every address there is would be on this cable"), Some(help.into())));
+    }
+    let v4 = match net {
+        IpNet::V4(v4) => v4,
+        IpNet::V6(v6) => {
+            if v6.addr().to_ipv4_mapped().is_some() {
+                return refuse("is an IPv4 address in the words of IPv6, which no wire carries");
+            }
+            // RFC 4291: every router of the network answers to it.
+            if v6.prefix_len() < 127 && v6.addr() == v6.network() {
+                let next = v6.hosts().nth(1).map(|h| format!("the first host of {} is {h}", v6.trunc()));
+                return Err((format!("`{net}` is the address of the network itself"), next));
+            }
+            return Ok(());
+        }
+    };
     if v4.addr().is_broadcast() {
         return refuse("is the broadcast address of every network");
     }

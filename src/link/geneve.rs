@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use rtnetlink::packet_route::link::{InfoData, InfoGeneve, InfoKind};
 use serde::{Deserialize, Serialize};
 
-use super::tunnel::{Written, v4};
+use super::tunnel::{Written, other_end, v4};
 use super::{LinkKind, Properties};
 use crate::error::Problems;
 use crate::span::Span;
@@ -29,12 +29,12 @@ pub struct Geneve {
 pub(super) fn resolve(written: &Written, at: Span, problems: &mut Problems) -> Option<Geneve> {
     let id = written.vni(at, problems);
     let Some(remote) = &written.remote else {
-        problems.error(at, "geneve needs `remote`: the other end's address");
+        problems.error(at, "geneve needs `remote`: the other end's address").help("as in `remote: 10.0.0.2`");
         return None;
     };
-    let remote = v4(remote, problems);
-    let ttl = written.ttl.as_ref().map(|t| t.value);
-    Some(Geneve { id: id?, remote: remote?, port: written.port.as_ref().map_or(PORT, |p| p.value), ttl })
+    let remote = v4(remote, problems).and_then(|ip| other_end(ip, remote, None, false, problems));
+    let (port, ttl) = (written.port(PORT, problems), written.ttl(problems));
+    Some(Geneve { id: id?, remote: remote?, port: port?, ttl: ttl? })
 }
 
 impl LinkKind for Geneve {

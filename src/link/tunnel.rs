@@ -125,10 +125,32 @@ impl Written {
             return None;
         };
         if id.value >= 1 << 24 {
-            problems.error(id.span, format!("id {id} is not from 0 to 16777215"));
+            problems
+                .error(id.span, format!("id {id} is not from 0 to 16777215"))
+                .help("it has 24 bits in every packet");
             return None;
         }
         Some(id.value)
+    }
+
+    /// The UDP port; the kernel would take another one for 0.
+    pub(super) fn port(&self, usual: u16, problems: &mut Problems) -> Option<u16> {
+        let Some(port) = &self.port else { return Some(usual) };
+        if port.value == 0 {
+            problems.error(port.span, "port 0 is not from 1 to 65535").help("leave it out for the usual one");
+            return None;
+        }
+        Some(port.value)
+    }
+
+    /// The time to live, if one is said; for the kernel 0 is none.
+    pub(super) fn ttl(&self, problems: &mut Problems) -> Option<Option<u8>> {
+        let Some(ttl) = &self.ttl else { return Some(None) };
+        if ttl.value == 0 {
+            problems.error(ttl.span, "ttl 0 is not from 1 to 255").help("leave it out to take the inner packet's");
+            return None;
+        }
+        Some(Some(ttl.value))
     }
 }
 
@@ -153,10 +175,16 @@ impl Outer {
     /// Reads the common keys.
     pub(super) fn resolve(written: &Written, problems: &mut Problems) -> Option<Outer> {
         let local = written.local.as_ref().map(|t| v4(t, problems));
-        let remote = written.remote.as_ref().map(|t| v4(t, problems));
+        // These two can also send to a group, by the interface that is named.
+        let groups =
+            written.dev.is_some() && written.mode.as_ref().is_some_and(|m| matches!(m.as_str(), "vxlan" | "gre"));
+        let remote = written
+            .remote
+            .as_ref()
+            .map(|t| v4(t, problems).and_then(|ip| other_end(ip, t, local.flatten(), groups, problems)));
         let dev = written.dev.as_ref().map(|d| interface(Some(d), d.span, "dev", problems));
-        let ttl = written.ttl.as_ref().map(|t| t.value);
-        Some(Outer { local: twice(local)?, remote: twice(remote)?, ttl, dev: twice(dev)? })
+        let ttl = written.ttl(problems);
+        Some(Outer { local: twice(local)?, remote: twice(remote)?, ttl: ttl?, dev: twice(dev)? })
     }
 
     /// `local A remote B ttl N dev D`.
@@ -205,6 +233,30 @@ pub(super) fn v4(text: &Sp<String>, problems: &mut Problems) -> Option<Ipv4Addr>
     }
 }
 
+/// The address of the other end, if somebody else can have it.
+pub(super) fn other_end(
+    ip: Ipv4Addr,
+    text: &Sp<String>,
+    local: Option<Ipv4Addr>,
+    groups: bool,
+    problems: &mut Problems,
+) -> Option<Ipv4Addr> {
+    let first = ip.octets()[0];
+    let (what, help) = if Some(ip) == local {
+        (format!("both ends of this tunnel are {ip}"), "`remote` is the other node's address")
+    } else if ip.is_multicast() && groups {
+        return Some(ip);
+    } else if ip.is_multicast() {
+        (format!("{ip} is a multicast address"), "vxlan and gre can send to one, with `dev` to say by which interface")
+    } else if first == 0 || first == 127 || first >= 240 {
+        (format!("{ip} is an address that no other node can have"), "`remote` is the other node's address")
+    } else {
+        return Some(ip);
+    };
+    problems.error(text.span, what).help(help);
+    None
+}
+
 /// The name of an interface of the node; whether it is there is for the whole node to say.
 pub(super) fn interface(text: Option<&Sp<String>>, at: Span, key: &str, problems: &mut Problems) -> Option<IfName> {
     let Some(text) = text else {
@@ -214,7 +266,9 @@ pub(super) fn interface(text: Option<&Sp<String>>, at: Span, key: &str, problems
     match IfName::new(text) {
         Ok(name) => Some(name),
         Err(message) => {
-            problems.error(text.span, format!("`{text}`: {message}"));
+            problems
+                .error(text.span, format!("`{text}`: {message}"))
+                .help("name an interface of this node, as in `eth0`");
             None
         }
     }

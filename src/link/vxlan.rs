@@ -33,9 +33,9 @@ pub struct Vxlan {
 pub(super) fn resolve(written: &Written, at: Span, problems: &mut Problems) -> Option<Vxlan> {
     let id = written.vni(at, problems);
     let outer = Outer::resolve(written, problems);
-    let port = written.port.as_ref().map_or(PORT, |p| p.value);
+    let port = written.port(PORT, problems);
     let learning = written.learning.as_ref().is_none_or(|l| l.value);
-    Some(Vxlan { id: id?, port, learning, outer: outer? })
+    Some(Vxlan { id: id?, port: port?, learning, outer: outer? })
 }
 
 impl LinkKind for Vxlan {

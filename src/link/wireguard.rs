@@ -197,7 +197,10 @@ pub(super) fn resolve(written: &Written, place: &Place<'_>, problems: &mut Probl
         None => None,
     };
     let user_space = written.user_space.as_ref().map(|u| u.value);
-    let port = written.port.as_ref().map(|p| p.value);
+    let port = match &written.port {
+        Some(_) => Some(written.port(0, problems)?),
+        None => None,
+    };
     Some(Wireguard { key, port, mark, peers, user_space })
 }
 
@@ -244,7 +247,7 @@ fn read_peer(
     });
     if written.allowed_ips.is_empty() {
         problems
-            .error(who.span, "nothing may go to this peer, and nothing may come from it")
+            .error(written.span, "nothing may go to this peer, and nothing may come from it")
             .help("add `allowed-ips: [NETWORK]`, the networks behind it");
     }
     let mut allowed = Vec::new();

@@ -105,7 +105,9 @@ fn links(topology: &Topology, nodes: &[(At, &Node)], lacking: &Lacking, steps: &
 
 fn own_links(nodes: &[(At, &Node)], lacking: &Lacking, steps: &mut Steps, which: impl Fn(&Interface) -> bool) {
     for (at, node) in nodes {
-        for (name, interface) in node.interfaces.iter().filter(|(_, i)| which(i)) {
+        let mut found: Vec<_> = node.interfaces.iter().filter(|(_, i)| which(i)).collect();
+        found.sort_by_key(|(_, i)| height(i, node));
+        for (name, interface) in found {
             if matches!(interface.kind, Kind::Loopback | Kind::Veth) {
                 continue;
             }
@@ -116,6 +118,12 @@ fn own_links(nodes: &[(At, &Node)], lacking: &Lacking, steps: &mut Steps, which:
             steps.add(Op::AddLink { at: at.clone(), link }, interface.span);
         }
     }
+}
+
+/// How many links are below one: a vlan on a bond on nothing has one.
+fn height(interface: &Interface, node: &Node) -> usize {
+    let below = |i: &Interface| i.kind.parent().and_then(|p| node.interfaces.get(p));
+    std::iter::successors(below(interface), |i| below(i)).take(node.interfaces.len()).count()
 }
 
 /// The programs behind the devices, when every device is there.

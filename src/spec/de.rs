@@ -124,6 +124,11 @@ impl de::Error for Mistake {
         }
     }
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let blank = field.chars().next().filter(|c| c.is_whitespace());
+        if let Some(c) = blank {
+            let what = format!("a blank that is no space (U+{:04X}) stands before `{}`", c as u32, field.trim());
+            return Mistake::custom(what).help("replace it by spaces");
+        }
         let mut mistake = Mistake::custom(format!("unknown key `{field}`"));
         let known = || format!("known here: {}", expected.join(", "));
         let near = |word: &str| did_you_mean(word, expected.iter().copied());
@@ -142,6 +147,13 @@ impl de::Error for Mistake {
 
 fn control(span: Span, c: char) -> Mistake {
     Mistake::at(span, format!("control character U+{:04X} in this text", c as u32)).help("delete it")
+}
+
+/// The beginning of a text that may be a whole file.
+fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let cut: String = line.chars().take(60).collect();
+    if cut == *text { cut } else { format!("{cut}…") }
 }
 
 /// A text as it can stand in an example.
@@ -167,7 +179,7 @@ struct Reader<'de>(&'de Tree);
 impl<'de> Reader<'de> {
     fn wrong(&self, wanted: &'static str, help: impl Into<String>) -> Mistake {
         let found = match &self.0.value {
-            Value::Scalar(text) => format!("`{text}`"),
+            Value::Scalar(text) => format!("`{}`", short(text)),
             Value::Null | Value::List(_) | Value::Map(_) => self.0.value.kind().to_string(),
         };
         let mistake = Mistake::at(self.0.span, format!("expected {wanted}, found {found}")).help(help);
@@ -270,7 +282,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match &self.0.value {
             Value::List(items) => visitor.visit_seq(Items { items: items.iter() }),
-            Value::Scalar(text) => Err(self.wrong("a list", format!("as in `[{}]`", quoted(text)))),
+            Value::Scalar(text) => Err(self.wrong("a list", format!("as in `[{}]`", quoted(&short(text))))),
             Value::Null => Err(Mistake::at(self.0.span, "this list has no entries")),
             Value::Map(entries) => {
                 let tight = entries.first().is_some_and(|(key, _)| key.text.starts_with('-'));
@@ -379,12 +391,19 @@ impl<'de> MapAccess<'de> for Entries<'de> {
                 m.message =
                     m.message.replacen(&format!("expected {wanted}"), &format!("`{}` must be {wanted}", key.text), 1);
             }
+            if let (None, "run" | "test", Value::Scalar(text)) = (m.cut, key.text.as_str(), &value.value)
+                && m.wanted == Some("a list")
+            {
+                let words: Vec<&str> = text.split_whitespace().take(8).collect();
+                m.help =
+                    Some(format!("as in `[{}]`: a program and its arguments; there is no shell", words.join(", ")));
+            }
             let nothing = matches!(value.value, Value::Null);
             let mut mistake = m.within(value.span, key.span);
             if nothing && mistake.cut == Some(key.span) {
                 mistake.span = key.span;
                 mistake.message = format!("`{}` has nothing behind it", key.text);
-                mistake.help = Some("give it a value, or delete the line".into());
+                mistake.help = Some("give it a value (what belongs to it stands deeper), or delete the line".into());
             }
             mistake
         })

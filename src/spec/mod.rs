@@ -26,6 +26,7 @@ pub use check::{Check, During, Expect, Properties};
 pub use generate::{check_set, parameters};
 pub use qdisc::Qdisc;
 pub use service::{Content, Ready, Reload, Service};
+pub use tree::MOST_BYTES;
 
 /// Text with its place.
 pub type Text = Sp<String>;
@@ -277,6 +278,8 @@ pub fn load(source: &Source, problems: &mut Problems) -> Option<Lab> {
 
 /// The most bytes of a file beside a lab file.
 pub const MOST_BYTES_BESIDE: u64 = 1 << 20;
+/// The most bytes of all of them together.
+pub const MOST_BYTES_OF_ALL_BESIDE: u64 = 16 << 20;
 
 impl Lab {
     /// The files beside the lab file that it names.

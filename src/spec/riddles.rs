@@ -46,16 +46,46 @@ fn solve(text: &str, span: Span, said: &str) -> (Span, String, Option<&'static s
         if let Some(span) = colon_without_space(text, span) {
             return (span, "a space is missing behind this colon".into(), Some("write `key: value`"));
         }
-        ("a second colon in one entry", "put quotes round a text that has a colon and a space in it")
+        match above(text, span) {
+            Some(true) => (
+                "this line stands deeper than the one above it, which has its value already",
+                "entries of one mapping begin in the same column",
+            ),
+            Some(false) => ("the line above has no colon", "write `key: value`"),
+            None => ("a second colon in one entry", "put quotes round a text that has a colon and a space in it"),
+        }
     } else if has("unknown anchor") {
         (
             "there is no anchor of this name",
             "define it with `&name` before, or put quotes round a text that begins with `*`",
         )
+    } else if has("recursive references") {
+        ("an anchor is used inside of what it stands for", "write out what is meant here")
+    } else if has("anchor or alias") {
+        ("`*` and `&` begin the name of an anchor, and none follows", "put quotes round the text")
+    } else if has("cannot deserialize null into string") {
+        ("a name is missing before this colon", "`~` and `null` mean nothing in YAML: put quotes round them")
+    } else if has("expected string scalar") {
+        (
+            "a key is a single word, not a list or a mapping",
+            "put quotes round a text that begins with a bracket or brace",
+        )
+    } else if has("!!binary") {
+        ("a lab file holds text, no binary values", "leave out the tag, and write the text")
+    } else if has("<document start>") {
+        ("a line that begins with `%` is for YAML readers", "delete it, or put quotes round the text")
+    } else if has("escape") {
+        (
+            "a backslash in double quotes begins something that YAML does not know",
+            "use single quotes: in them a backslash is a backslash",
+        )
+    } else if has("misplaced bracket") {
+        ("this bracket or brace closes nothing", "delete it, or open it before")
     } else if has("unexpected character") || has("cannot start any token") {
         ("a text cannot begin with this character", "put quotes round the text")
     } else if has("did not find expected key")
         || has("expected <block end>")
+        || has("expected '-' indicator")
         || has("invalid indentation") && !has("quoted")
     {
         (
@@ -64,12 +94,21 @@ fn solve(text: &str, span: Span, said: &str) -> (Span, String, Option<&'static s
         )
     } else if has("quoted scalar") {
         ("a quote before this is not closed", "close it where its text ends")
+    } else if text[span.start as usize..].starts_with(":{") || text[span.start as usize..].starts_with(":[") {
+        let span = Span { start: span.start, end: span.start + 1 };
+        return (span, "a space is missing behind this colon".into(), Some("write `key: value`"));
+    } else if has("unclosed bracket") {
+        (
+            "this bracket or brace is not closed",
+            "close it: `]` ends a list, `}` a mapping; a `#` behind a space begins a comment, to the end of the line",
+        )
     } else if has("illegal placement of ':'") || has("flow") || has("did not find expected ',' or") {
         ("a bracket or brace before this is not closed", "close it: `]` ends a list, `}` a mapping")
     } else if has("multiple YAML documents") {
         ("a second document begins here", "one file is one lab: make it two files, or delete the `---`")
     } else {
-        return (span, format!("not YAML: {said}"), None);
+        let help = "is a bracket, a quote, a dash or a colon missing in this line or the one above?";
+        return (span, format!("not YAML: {said}"), Some(help));
     };
     (span, message.into(), Some(help))
 }
@@ -91,4 +130,13 @@ fn colon_without_space(text: &str, span: Span) -> Option<Span> {
         return tight.then_some(Span { start: at, end: at + 1 });
     }
     None
+}
+
+/// For a line that is `key: …` by itself and was taken for a part of the line above: whether that has a colon.
+fn above(text: &str, colon: Span) -> Option<bool> {
+    let upto = text.get(..colon.start as usize)?;
+    let start = upto.rfind('\n')? + 1;
+    let alone = !upto[start..].trim().is_empty() && !upto[start..].contains([':', '"', '\'', '{', '[']);
+    let before = text[..start].lines().rfind(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#'))?;
+    alone.then(|| before.contains(": "))
 }

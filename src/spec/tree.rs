@@ -67,9 +67,65 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Tree> {
     }
     let text = &source.text;
     if text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#') || l.trim() == "---") {
-        problems.error(Span::default(), "lab file is empty").help("`netlab init` writes a first lab");
+        problems.error(Span::default(), "lab file is empty").help(FIRST_LAB);
         return None;
     }
+    if let Some((key, what)) = foreign(text) {
+        problems.error(key, format!("this is {what}, not a lab file")).help(FIRST_LAB);
+        return None;
+    }
+    let tree = parse_text(text, problems)?;
+    match &tree.value {
+        Value::Map(_) => Some(tree),
+        Value::Null => {
+            problems.error(tree.span, "lab file is empty").help(FIRST_LAB);
+            None
+        }
+        Value::List(_) | Value::Scalar(_) => {
+            // Of what may be anything, no more is shown than its beginning.
+            let long = text.get(tree.span.range()).unwrap_or_default().lines().next().unwrap_or_default();
+            let shown: usize = long.chars().take(40).map(char::len_utf8).sum();
+            let span = Span { start: tree.span.start, end: tree.span.start + shown as u32 };
+            let found = tree.value.kind().replace("a single value", "text");
+            problems
+                .error(span, format!("a lab file is a mapping that begins with `name: …`; this is {found}"))
+                .help(FIRST_LAB);
+            None
+        }
+    }
+}
+
+const FIRST_LAB: &str = "`netlab init` writes a first lab";
+
+/// What people give to netlab that other programs read, by words at the beginning of a line.
+fn foreign(text: &str) -> Option<(Span, &'static str)> {
+    let mut at = 0;
+    let lines = text.split_inclusive('\n').map(|line| {
+        at += line.len();
+        (at - line.len(), line)
+    });
+    let keys: Vec<(usize, &str)> = lines
+        .filter(|(_, l)| !l.starts_with([' ', '#', '-']))
+        .filter_map(|(at, l)| Some((at, l.split_once(':')?.0)))
+        .collect();
+    let find = |key: &str| {
+        let (at, _) = keys.iter().find(|(_, k)| *k == key)?;
+        Some(Span { start: *at as u32, end: (at + key.len()) as u32 })
+    };
+    if find("nodes").is_some() {
+        return None;
+    }
+    let both = |one: &str, other: &str| find(one).filter(|_| find(other).is_some());
+    let one_of = [
+        (both("apiVersion", "kind"), "a Kubernetes manifest"),
+        (find("services").or_else(|| both("networks", "volumes")), "a compose file"),
+        (find("topology"), "a topology for containerlab"),
+        (find("network"), "a netplan configuration"),
+    ];
+    one_of.into_iter().find_map(|(span, what)| Some((span?, what)))
+}
+
+fn parse_text(text: &str, problems: &mut Problems) -> Option<Tree> {
     match read(text, DuplicateKeyPolicy::Error) {
         Ok(tree) => Some(tree),
         Err(error) if matches!(error.without_snippet(), serde_yaml::Error::DuplicateMappingKey { .. }) => {

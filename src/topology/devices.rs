@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::interfaces::{addresses, mtu};
 use super::links::{insert, mac};
 use super::names::interface_name;
-use super::{Interface, Node};
+use super::{Interface, Node, stacks};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::Mac;
 use crate::link::device::{HasSettings, Settings};
@@ -16,7 +16,7 @@ use crate::link::wireguard::{Keys, Place};
 use crate::link::{self, Kind, is_fallback};
 use crate::name::{IfName, NodeName};
 use crate::span::{Sp, Span};
-use crate::spec;
+use crate::spec::{self, Holes};
 
 /// The private keys of a lab's wireguard interfaces: a peer may be named before it is read.
 pub(super) fn keys(lab: &spec::Lab, lab_name: &str) -> Keys {
@@ -35,9 +35,11 @@ pub(super) fn add(
     node: &NodeName,
     written: &spec::Node,
     keys: &Keys,
+    holes: &Holes,
     nodes: &mut IndexMap<NodeName, Node>,
     problems: &mut Problems,
 ) {
+    let mark = problems.mark();
     let mut found: Vec<(&Sp<String>, Option<Kind>, Settings)> = Vec::new();
     for (key, section) in &written.dummies {
         found.push((key, Some(Kind::Dummy(Dummy {})), section.settings()));
@@ -62,8 +64,12 @@ pub(super) fn add(
     for (key, section) in &written.bonds {
         found.push((key, section.resolve(key.span, problems).map(Kind::Bond), section.settings()));
     }
+    // What a device or a peer seems to lack was written, but could not be read: that has been told.
+    problems.forgive(mark, |problem| holes.inside(problem.span));
     for (key, kind, settings) in found {
-        let (Some(name), Some(kind)) = (interface_name(key, key.span, problems), kind) else { continue };
+        let Some(name) = interface_name(key, key.span, problems) else { continue };
+        // The rest of the file may speak of one that has a mistake.
+        let kind = kind.unwrap_or(Kind::Dummy(Dummy {}));
         let interface = interface(lab_name, node, &name, kind, &settings, key.span, problems);
         place(node, name, interface, key.span, nodes, problems);
     }
@@ -120,6 +126,7 @@ fn place(
 /// What can only be said once every interface and address of the node is known.
 pub(super) fn check(written: &spec::Node, node: &mut Node, problems: &mut Problems) {
     members(written, node, problems);
+    stacks::check(node, problems);
     let mut seen: HashMap<String, Span> = HashMap::new();
     let names: Vec<&str> = node.interfaces.keys().map(IfName::as_str).collect();
     for (name, interface) in &node.interfaces {

@@ -24,7 +24,7 @@ pub(super) fn resolve(lab: &spec::Lab, lab_name: &str, nodes: &mut IndexMap<Node
         for (bridge_key, bridge) in &written.bridges {
             add_bridge(lab_name, &name, bridge_key, bridge, nodes, problems);
         }
-        super::devices::add(lab_name, &name, written, &keys, nodes, problems);
+        super::devices::add(lab_name, &name, written, &keys, &lab.holes, nodes, problems);
         let Some(node) = nodes.get_mut(&name) else {
             continue;
         };
@@ -100,6 +100,12 @@ fn plug_ports(
                 .help("connect the two with a link: one end in each");
             continue;
         }
+        if let Some(what) = no_port(&interface.kind) {
+            problems
+                .error(port.span, format!("{what} cannot be a port of a bridge: it carries no Ethernet frames"))
+                .help("vxlan and geneve tunnels can be ports, and ends of links");
+            continue;
+        }
         if matches!(interface.kind, Kind::Loopback) {
             problems
                 .error(port.span, "`lo` cannot be plugged into a bridge")
@@ -116,6 +122,16 @@ fn plug_ports(
         interface.master = Some(Sp::new(bridge.clone(), port.span));
     }
     port_vlans(key, written, node, problems);
+}
+
+/// The kinds that have no Ethernet, and so cannot be plugged into a bridge.
+fn no_port(kind: &Kind) -> Option<String> {
+    let ip_only = matches!(kind, Kind::Ipip(_) | Kind::Gre(_) | Kind::Sit(_) | Kind::Wireguard(_));
+    match kind {
+        Kind::Vrf(_) => Some("a vrf".into()),
+        kind if ip_only => Some(format!("a tunnel of mode {}", kind.word())),
+        _ => None,
+    }
 }
 
 /// What the ports of a bridge carry that looks at tags.
@@ -159,6 +175,9 @@ fn set(
     let new_mac = settings.mac.as_ref().and_then(|m| mac(m, problems));
     let new_mtu = mtu(settings.mtu.as_ref(), problems);
     let Some(interface) = node.interfaces.get_mut(key.value.as_str()) else {
+        if interface_name(key, key.span, problems).is_none() {
+            return;
+        }
         let help = did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(|| {
             format!("no link ends at `{node_name}:{key}`; interfaces of `{node_name}`: {}", known.join(", "))
         });

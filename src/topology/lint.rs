@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::interfaces::place_in;
 use super::{Interface, Node, Topology, checks};
 use crate::error::Problems;
@@ -72,10 +74,12 @@ fn without_ports(node: &Node, problems: &mut Problems) {
 /// The kernel answers for either address on either interface, and sends by the first route only.
 fn same_network(name: &NodeName, node: &Node, problems: &mut Problems) {
     let mut seen: HashMap<_, (&IfName, Span)> = HashMap::new();
+    let mut wider = Vec::new();
     for (dev, interface) in node.interfaces.iter().filter(|(_, i)| !matches!(i.kind, Kind::Loopback)) {
         for address in interface.addresses.iter().filter(|a| a.net.prefix_len() < a.net.max_prefix_len()) {
             // In another VRF it is another network.
             let domain = interface.master.as_ref().map(|m| &m.value);
+            wider.push((domain, address.net.trunc(), dev, address.span));
             let first = *seen.entry((domain, address.net.trunc())).or_insert((dev, address.span));
             if first.0 != dev {
                 problems
@@ -83,6 +87,23 @@ fn same_network(name: &NodeName, node: &Node, problems: &mut Problems) {
                     .also(first.1, "the first is here")
                     .help("packets for it leave by one of the two only; give them different networks, or plug both into a bridge");
             }
+        }
+    }
+    // Quadratic, for nodes that people write by hand.
+    if wider.len() <= 64 {
+        network_in_network(name, &wider, problems);
+    }
+}
+
+/// A network inside of another one on another interface: whoever is in the wider one cannot be reached there.
+fn network_in_network(name: &NodeName, found: &[(Option<&IfName>, IpNet, &IfName, Span)], problems: &mut Problems) {
+    for (domain, net, dev, span) in found {
+        let around = found.iter().find(|(d, n, other, _)| d == domain && other != dev && n != net && n.contains(net));
+        if let Some((_, wide, other, first)) = around {
+            problems
+                .warn(*span, format!("`{name}` has {net} on `{dev}`, which is a part of {wide} on `{other}`"))
+                .also(*first, "the wider one")
+                .help("who has such an address behind the wider one is not found there: give them different networks");
         }
     }
 }

@@ -18,6 +18,7 @@ mod qdiscs;
 mod resolve;
 mod routing;
 mod services;
+mod stacks;
 mod sysctls;
 
 use std::collections::BTreeMap;

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use super::interfaces::{place_in, word};
 use super::{Interface, Node};
 use crate::error::{Problems, did_you_mean};
-use crate::ip::route::{Action, NextHop};
-use crate::ip::{Fdb, Neighbor, Route, Rule};
+use crate::ip::route::{Action, MAIN_TABLE, NextHop, Scope};
+use crate::ip::{Address, Fdb, Neighbor, Route, Rule};
+use crate::link::Kind;
 use crate::name::IfName;
 use crate::span::{Sp, Span};
 use crate::spec;
@@ -25,20 +26,67 @@ pub(super) fn resolve(name: &str, written: &spec::Node, node: &mut Node, problem
                 .help("the kernel takes one; give the other a `metric`, or write one route with several `nexthop`s");
         }
     }
+    for route in &node.routes {
+        connected(name, route, node, problems);
+    }
     node.rules = written.rules.iter().filter_map(|text| word(text, text.parse::<Rule>(), problems)).collect();
     for rule in &node.rules {
         for dev in [&rule.iif, &rule.oif].into_iter().flatten() {
             device(name, dev, rule.span, node, problems);
         }
     }
+    let mut seen: HashMap<_, Span> = HashMap::new();
+    for rule in &node.rules {
+        if let Some(first) = seen.insert(rule.value.clone(), rule.span) {
+            problems
+                .error(rule.span, "this rule is listed twice")
+                .also(first, "the first is here")
+                .help("delete one of the two: the kernel takes each rule once");
+        }
+    }
     node.neighbors =
         written.neighbors.iter().filter_map(|text| word(text, text.parse::<Neighbor>(), problems)).collect();
     for neighbor in &node.neighbors {
         device(name, &neighbor.dev, neighbor.span, node, problems);
+        if neighbor.dev.as_str() == "lo" {
+            problems
+                .error(place_in(neighbor.span, "lo", problems), "`lo` has no neighbours")
+                .help("name the interface that the neighbour is behind");
+        }
+    }
+    let mut seen: HashMap<_, Span> = HashMap::new();
+    for neighbor in &node.neighbors {
+        if let Some(first) = seen.insert((neighbor.ip, neighbor.dev.clone(), neighbor.proxy), neighbor.span) {
+            problems
+                .error(neighbor.span, format!("{} is listed twice on `{}`", neighbor.ip, neighbor.dev))
+                .also(first, "the first is here")
+                .help("delete one of the two: the kernel takes each neighbour once");
+        }
     }
     node.fdb = written.fdb.iter().filter_map(|text| word(text, text.parse::<Fdb>(), problems)).collect();
     for entry in &node.fdb {
         device(name, &entry.dev, entry.span, node, problems);
+    }
+}
+
+/// The kernel has a route to the network of each IPv4 address, with metric 0: a second one is refused (EEXIST).
+fn connected(name: &str, route: &Sp<Route>, node: &Node, problems: &mut Problems) {
+    if route.table != MAIN_TABLE || route.metric.unwrap_or(0) != 0 || !route.to.addr().is_ipv4() {
+        return;
+    }
+    let in_vrf = |i: &Interface| {
+        let master = i.master.as_ref().and_then(|m| node.interfaces.get(&m.value));
+        master.is_some_and(|m| matches!(m.kind, Kind::Vrf(_)))
+    };
+    for (dev, interface) in node.interfaces.iter().filter(|(_, i)| i.up && !in_vrf(i)) {
+        let brings = |a: &&Sp<Address>| a.peer.is_none() && a.net.prefix_len() < 32 && a.net.trunc() == route.to;
+        if let Some(address) = interface.addresses.iter().find(brings) {
+            problems
+                .error(route.span, format!("`{name}` has a route to {} already", route.to))
+                .also(address.span, format!("{} on `{dev}` brings it", address.net))
+                .help("delete this one, or give it a `metric`");
+            return;
+        }
     }
 }
 
@@ -108,6 +156,11 @@ fn next_hop(
         return false;
     }
     let Some(via) = hop.via else { return true };
+    if let Some((what, help)) = no_gateway(via, hop, route, node) {
+        let span = place_in(text.span, &via.to_string(), problems);
+        problems.error(span, what).help(help);
+        return false;
+    }
     if hop.onlink {
         if hop.dev.is_none() {
             problems
@@ -148,6 +201,43 @@ fn next_hop(
         }
     }
     true
+}
+
+/// Why an address cannot be a gateway, and what to do.
+fn no_gateway(via: IpAddr, hop: &NextHop, route: &Route, node: &Node) -> Option<(String, String)> {
+    let no =
+        |why: &str| Some((format!("gateway {via} is {why}"), "a gateway is a neighbour's own address".to_string()));
+    if via.is_multicast() {
+        return no("a multicast address");
+    }
+    if via.is_loopback() {
+        return no("a loopback address");
+    }
+    if via.is_unspecified() {
+        return Some((
+            format!("gateway {via} is nobody"),
+            "for a route without a gateway write `dev INTERFACE` alone".into(),
+        ));
+    }
+    let IpAddr::V4(ip) = via else { return None };
+    if ip.octets()[0] >= 240 || ip.octets()[0] == 0 {
+        return no("an address that nobody can have");
+    }
+    let networks = node.interfaces.values().flat_map(|i| &i.addresses).map(|a| a.net);
+    for net in networks.filter(|n| n.prefix_len() < 31) {
+        if net.broadcast() == via {
+            return no(&format!("the broadcast address of {}", net.trunc()));
+        }
+        if net.network() == via {
+            return no(&format!("the address of the network {} itself", net.trunc()));
+        }
+    }
+    // The kernel looks for the gateway in a narrower scope than the route's, and none is narrower than a link that has one.
+    let narrow = !hop.onlink && route.scope.is_some_and(|s| matches!(s, Scope::Link | Scope::Host | Scope::Nowhere));
+    narrow.then(|| {
+        let scope = route.scope.map(|s| s.to_string()).unwrap_or_default();
+        (format!("a route of scope {scope} has no gateway"), format!("leave out `scope {scope}`, or `via {via}`"))
+    })
 }
 
 /// The interfaces that a gateway is behind, the best one first. It may also be reached by a plain device route, as
