@@ -15,6 +15,11 @@ impl BuiltIn {
     pub fn source(&self) -> Source {
         Source::new(format!("labs/{}.yaml", self.name), self.text)
     }
+
+    /// Its title, without reading the whole file as YAML: lists are to appear at once.
+    pub fn title(&self) -> &'static str {
+        self.text.lines().find_map(|line| line.strip_prefix("title: ")).unwrap_or_default()
+    }
 }
 
 macro_rules! built_in {
@@ -93,6 +98,14 @@ mod tests {
             }
         }
         meant
+    }
+
+    #[test]
+    fn titles_are_what_the_files_say() {
+        for lab in super::ALL {
+            let read = topology::load(lab.source()).unwrap().0;
+            assert_eq!((lab.name, lab.title()), (read.name.as_str(), read.title.as_str()));
+        }
     }
 
     #[test]

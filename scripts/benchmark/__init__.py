@@ -1,1 +1,1 @@
-"""What `scripts/bench` is made of: the machine, the networks, the ways, the rows of the table."""
+"""What `scripts/bench` is made of: the machine, the networks, the ways, the rows of the table, the curve and its picture."""

@@ -23,7 +23,7 @@ struct Row {
 
 pub(super) fn run(_args: &Args, globals: &Globals) -> Exit {
     let up = running::all();
-    let mut rows: Vec<Row> = labs::ALL.iter().map(|l| row(&l.source(), "built in".into(), l.name, &up)).collect();
+    let mut rows: Vec<Row> = labs::ALL.iter().map(|lab| built_in(lab, &up)).collect();
     for folder in [".", "labs"] {
         rows.extend(files(Path::new(folder)).into_iter().map(|(path, source)| {
             let stem = Path::new(&path).file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_string();
@@ -44,6 +44,11 @@ pub(super) fn run(_args: &Args, globals: &Globals) -> Exit {
     Ok(0)
 }
 
+fn built_in(lab: &labs::BuiltIn, up: &[Running]) -> Row {
+    let up = up.iter().any(|r| r.name == lab.name && r.entry.header.file.is_none());
+    Row { lab: lab.name.into(), title: lab.title().into(), from: "built in".into(), up }
+}
+
 fn row(source: &Source, from: String, fallback: &str, up: &[Running]) -> Row {
     let mut problems = Problems::new(source.clone());
     let lab = spec::load(source, &mut problems).unwrap_or_default();
@@ -53,7 +58,7 @@ fn row(source: &Source, from: String, fallback: &str, up: &[Running]) -> Row {
         n => format!("({n} {}: netlab validate {from})", crate::error::plural(n, "mistake")),
     };
     // A file of the same name as a lab that is up is that lab only if it came from there.
-    let same = |r: &Running| r.name == name && (from == "built in") == r.entry.header.file.is_none();
+    let same = |r: &Running| r.name == name && r.entry.header.file.is_some();
     Row { up: up.iter().any(same), lab: name, title, from }
 }
 

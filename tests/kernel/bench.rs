@@ -44,3 +44,21 @@ fn the_benchmark_has_every_row_and_leaves_nothing() {
     }
     host.assert_as(&before, "after scripts/bench");
 }
+
+#[test]
+fn the_curve_is_measured_and_drawn_and_drawn_again() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let folder = host.write("figures", "") + ".d";
+    let folder = folder.as_str();
+    let Some(ran) = bench(&host, &["--curve", "--quick", "--to", folder]) else { return };
+    let ran = ran.success();
+    for shape in ["star", "ip script", "floor", "bridges", "line", "ring", "tree", "grid", "leaf-spine", "mesh"] {
+        assert!(ran.stdout.contains(shape), "no `{shape}` in {ran}");
+    }
+    let picture = host.sh(&format!("cat {folder}/curve.svg")).success().says("<svg").says("several bridges");
+    host.sh(&format!("rm {folder}/curve.svg")).success();
+    bench(&host, &["--curve", "--from", &format!("{folder}/curve.json"), "--to", folder]).unwrap().success();
+    assert_eq!(host.sh(&format!("cat {folder}/curve.svg")).stdout, picture.stdout);
+    host.assert_as(&before, "after scripts/bench --curve");
+}

@@ -144,3 +144,14 @@ fn everybody_reaches_everybody_by_either_family() {
     assert_eq!(failed["seen"], "1 of 6 pairs do not get through:\na → b");
     host.netlab(["down"]).success();
 }
+
+/// One table of neighbours holds 1,024 entries by default, for all nodes together; these pairs take three times as many.
+#[test]
+fn a_large_matrix_gets_along_with_the_kernels_table_of_neighbours() {
+    let Some(host) = Host::new() else { return };
+    host.netlab(["up", "star-lab", "--set", "n=56"]).success();
+    host.netlab(["check", "star-lab"]).success().says("hold");
+    host.sh("ip -n star-lab-n5 link set eth0 down").success();
+    let ran = host.netlab(["check", "star-lab"]).exits(1);
+    ran.says("112 of 3192 pairs").says("everybody → n5");
+}
