@@ -56,6 +56,8 @@ mod set;
 mod several;
 #[path = "kernel/show.rs"]
 mod show;
+#[path = "kernel/signals.rs"]
+mod signals;
 #[path = "kernel/state.rs"]
 mod state;
 #[path = "kernel/trial.rs"]

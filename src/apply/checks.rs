@@ -18,7 +18,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
 use super::running::Running;
-use super::{capture, ground, status, why};
+use super::{capture, ground, status, stop, why};
 use crate::check::reach::Matrix;
 use crate::check::sees::Sees;
 use crate::check::{self, Check, Kind, Output, Probe, Seen, SocketSeen, Target, Verdict};
@@ -128,7 +128,7 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
     let local = tokio::task::LocalSet::new();
     let runner = Rc::new(Runner { nodes, slots: Semaphore::new(AT_ONCE), topology });
     let reasons = runner.clone();
-    let mut outcomes = runtime.block_on(local.run_until(async {
+    let work = async {
         let looks = |check: &Check| matches!(check.kind, Kind::Sees(_));
         let tasks: Vec<_> = chosen
             .iter()
@@ -151,14 +151,24 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
         }
         let outcomes = outcomes.into_iter().flatten().collect::<Vec<_>>();
         Ok::<_, Error>(outcomes)
-    }))?;
+    };
+    let Some(outcomes) = runtime.block_on(local.run_until(unless_stopped(work))) else {
+        // The programs end with their tasks. A matrix of pings would go on for a while: nobody waits for it.
+        drop(local);
+        runtime.shutdown_background();
+        return Err(stop::interrupted().help("the lab is as it was"));
+    };
+    let mut outcomes = outcomes?;
     let failed = outcomes.iter().any(|c| !c.passed);
     let folder = ground::lab_folder(&running.name);
     if failed {
         let again = |check: &Check| {
-            runtime.block_on(local.run_until(reasons.once(&check.node, &check.kind)));
+            let _ = runtime.block_on(local.run_until(unless_stopped(reasons.once(&check.node, &check.kind))));
         };
         why::explain(&running.entry, &folder, &reasons.topology, (&chosen, &mut outcomes), again);
+    }
+    if stop::requested() {
+        return Err(stop::interrupted().help("the lab is as it was"));
     }
     let drift = if failed { status::drift(&running.entry, &folder)? } else { Vec::new() };
     Ok(Outcomes {
@@ -176,6 +186,19 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
         in_user_space: running.entry.plan.as_ref().map(Plan::kinds_in_user_space).unwrap_or_default(),
         seconds: begun.elapsed().as_secs_f64(),
     })
+}
+
+/// Does something, unless the user wants it to end: then it ends where it is, with all that it has started.
+async fn unless_stopped<T>(work: impl Future<Output = T>) -> Option<T> {
+    let stopped = async {
+        while !stop::requested() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = stopped => None,
+        done = work => Some(done),
+    }
 }
 
 fn choose(checks: &[Check], only: &[String], waiting: &[Check]) -> Result<Vec<Check>> {

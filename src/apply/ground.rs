@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ use crate::kernel::netns;
 
 /// Where netlab keeps what it knows about running labs.
 pub const FOLDER: &str = "/run/netlab";
+
+/// How long another netlab may be at the ground.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What netlab made on this machine for all labs together.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -151,8 +155,16 @@ fn lock_folder(make: bool) -> Result<Option<Flock<File>>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(cannot("open", folder, e)),
     };
-    let lock = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| cannot("lock", folder, e.into()))?;
-    Ok(super::lock::same_file(&lock, folder).then_some(lock))
+    let (begun, mut file) = (Instant::now(), file);
+    loop {
+        // It is held for a few milliseconds at a time, unless somebody has stopped whoever holds it (Ctrl-Z).
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(super::lock::same_file(&lock, folder).then_some(lock)),
+            Err((same, nix::errno::Errno::EWOULDBLOCK)) if begun.elapsed() < PATIENCE => file = same,
+            Err((_, e)) => return Err(cannot("lock", folder, e.into())),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 pub(super) fn cannot(what: &str, path: &Path, e: std::io::Error) -> Error {

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         }
         return Ok(0);
     };
-    super::mind_signals();
+    super::mind_signals(super::UP);
     let mut progress = Progress::new(globals.json);
     let result = act::act(&running.name, action, args.undo, &mut |event| progress.show(&event));
     drop(progress);

@@ -1,12 +1,13 @@
 //! `netlab check`
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Exit, Globals, set::Set};
 use crate::apply::checks::{self, Outcomes};
 use crate::apply::preflight;
 use crate::apply::running::{self, Running};
+use crate::apply::stop;
 use crate::error::{Error, Result};
 use crate::plan::{Mode, Plan, build, build_for};
 use crate::report::{self, checks::Format};
@@ -50,13 +51,18 @@ impl Args {
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     preflight::rights()?;
+    super::mind_signals(super::LOOK);
     let format = if globals.json { Format::Json } else { args.format };
     if args.watch && std::io::stdout().is_terminal() {
         loop {
             let text = report::checks::draw(&once(args, globals)?, format);
             // Home, then clear below: the old picture stays until the new one is there.
             report::answer(&format!("\u{1b}[H\u{1b}[2J{text}"));
-            std::thread::sleep(Duration::from_secs(1));
+            report::finish();
+            let until = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < until && !stop::requested() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
     let outcomes = once(args, globals)?;

@@ -19,7 +19,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     preflight::rights()?;
     let labs = if args.all { ground::labs() } else { vec![chosen(args)?] };
-    super::mind_signals();
+    super::mind_signals(super::DOWN);
     let mut say = |event: Event<'_>| {
         if let Event::Note(text) = event {
             report::talk(&text);

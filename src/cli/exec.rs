@@ -74,6 +74,7 @@ pub(super) fn replace(mut command: std::process::Command, at: &At) -> Error {
     if let Err(e) = process::enter(&mut command, at.netns.as_deref().zip(file.as_ref()), Session::Shared, None) {
         return Error::machine(format!("cannot enter `{}`", at.node)).cause(e);
     }
+    crate::report::finish();
     let e = command.exec();
     let error = Error::machine(format!("cannot run `{program}` in `{}`", at.node));
     match (e.kind(), crate::kernel::machine::package(&program)) {

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
         }
         return Ok(u8::from(!found.is_empty()));
     }
-    super::mind_signals();
+    super::mind_signals(super::DOWN);
     let mut say = |event: Event<'_>| {
         if let Event::Note(text) = event {
             report::talk(&report::printable(&text));

@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
         Command::Responder(args) => responder::run(&args),
         Command::Endpoint(args) => endpoint::run(&args),
     };
-    match result {
+    let code = match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             if json {
@@ -122,15 +122,24 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(error.kind().exit_code())
         }
-    }
+    };
+    report::finish();
+    code
 }
 
-/// From here on Ctrl-C is a request: what was begun is finished or taken back.
-fn mind_signals() {
-    stop::listen(|n| {
-        report::talk(if n == 1 { "interrupted; finishing cleanly" } else { "still cleaning up" });
-    });
+/// From here on Ctrl-C is a request: what was begun is finished or taken back. `words` are said to the first one, and
+/// `again` to the others.
+fn mind_signals((words, again): (&'static str, &'static str)) {
+    static LISTENS: std::sync::Once = std::sync::Once::new();
+    LISTENS.call_once(|| stop::listen(move |n| report::talk(if n == 1 { words } else { again })));
 }
+
+/// For what is taken back when it is interrupted.
+const UP: (&str, &str) = ("interrupted; finishing cleanly", "still cleaning up");
+/// For what goes on to its end.
+const DOWN: (&str, &str) = ("this goes on to its end: half a lab is of no use", "still taking it down");
+/// For what changes nothing.
+const LOOK: (&str, &str) = ("interrupted", "ending the checks");
 
 /// Completes names of labs to bring up.
 fn complete_labs() -> clap_complete::ArgValueCompleter {

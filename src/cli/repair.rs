@@ -15,7 +15,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     preflight::rights()?;
     let running = running::pick_running(args.lab.as_deref())?;
-    super::mind_signals();
+    super::mind_signals(super::UP);
     let mut progress = Progress::new(globals.json);
     let result = repair::repair(&running, &mut |event| progress.show(&event));
     drop(progress);

@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     }
     preflight::rights()?;
     trust::consent(&found, &topology, args.trust, globals)?;
-    super::mind_signals();
+    super::mind_signals(super::UP);
     let options = up::Options { mode, keep: args.keep, replace: args.replace };
     let mut progress = Progress::new(globals.json);
     let result = up::up(&found, &topology, &plan, options, &mut |event| progress.show(&event));

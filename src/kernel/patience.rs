@@ -87,8 +87,11 @@ pub(super) fn step<T>(n: usize, work: impl FnOnce() -> Result<T, Refusal>) -> Re
     let done = work();
     match HANGS.take() {
         Some(within) => {
-            std::thread::sleep(within);
-            Err(expired("the kernel has not answered", within))
+            let until = Instant::now() + within;
+            while Instant::now() < until && !is_over() {
+                std::thread::sleep(TICK.min(within));
+            }
+            Err(if is_over() { interrupted() } else { expired("the kernel has not answered", within) })
         }
         None => done,
     }

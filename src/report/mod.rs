@@ -13,31 +13,38 @@ pub mod progress;
 pub mod text;
 pub mod trials;
 pub mod view;
+mod voice;
 
 use std::io::Write;
 
 use serde::Serialize;
 
 pub use escape::printable;
+pub use voice::finish;
 
 /// Writes the answer. A reader that went away (`| head`) is no error: what netlab does must still be finished.
+/// [`finish`] waits until it is written.
 pub fn answer(text: &str) {
-    let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    if !text.ends_with('\n') {
-        let _ = out.write_all(b"\n");
-    }
-    let _ = out.flush();
+    let text = text.to_string();
+    voice::say(move || {
+        let mut out = anstream::stdout().lock();
+        let _ = out.write_all(text.as_bytes());
+        if !text.ends_with('\n') {
+            let _ = out.write_all(b"\n");
+        }
+        let _ = out.flush();
+    });
 }
 
 /// Writes a line of talk.
 pub fn talk(text: &str) {
-    let mut out = anstream::stderr().lock();
-    let _ = writeln!(out, "{text}");
+    let text = text.to_string();
+    voice::say(move || drop(writeln!(anstream::stderr().lock(), "{text}")));
 }
 
 /// Asks, on one line with the answer.
 pub fn ask(text: &str) {
+    finish();
     let mut out = anstream::stderr().lock();
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::escape::printable;
+use super::voice;
 use crate::apply::Event;
 
 /// Labs that are faster than this show nothing on the way.
@@ -29,8 +30,8 @@ impl Progress {
         match event {
             Event::Note(text) => {
                 let text = printable(text);
-                match &self.bar {
-                    Some(bar) => bar.println(text),
+                match self.bar.clone() {
+                    Some(bar) => voice::say(move || bar.println(text)),
                     None => super::talk(&text),
                 }
             }
@@ -38,9 +39,12 @@ impl Progress {
                 if self.bar.is_none() && self.begun.elapsed() > QUIET {
                     self.bar = Some(bar(*of));
                 }
-                if let Some(bar) = &self.bar {
-                    bar.set_position(*n as u64);
-                    bar.set_message(op.phase().title());
+                if let Some(bar) = self.bar.clone() {
+                    let (n, title) = (*n as u64, op.phase().title());
+                    voice::say(move || {
+                        bar.set_position(n);
+                        bar.set_message(title);
+                    });
                 }
             }
             Event::Step { .. } => {}
@@ -50,8 +54,8 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bar) = self.bar.take() {
+            voice::say(move || bar.finish_and_clear());
         }
     }
 }
