@@ -4,6 +4,9 @@
 // The figures of `scripts/torture`.
 #![allow(clippy::print_stdout)]
 
+#[path = "crash/topologies.rs"]
+mod topologies;
+
 use netlab::apply::journal::{self, FORMAT, Header, Journal, PlanHead};
 use netlab::apply::{down, up};
 use netlab::kernel::fake::{Fails, Fake};
@@ -64,7 +67,10 @@ fn tempfolder() -> std::path::PathBuf {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("netlab-crash-{}-{n}", std::process::id()));
+    // In memory where there is such a place: what syncing takes is not what these tests are about.
+    let shm = std::path::PathBuf::from("/dev/shm");
+    let base = if shm.is_dir() { shm } else { std::env::temp_dir() };
+    let folder = base.join(format!("netlab-crash-{}-{n}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

@@ -29,7 +29,8 @@ fn bare(at: &At) -> NodeState {
     node
 }
 
-fn paint(state: &mut State, op: &Op) {
+/// Adds to a picture what an operation comes to.
+pub fn paint(state: &mut State, op: &Op) {
     let Some(node) = state.nodes.get_mut(op.at().node.as_str()) else {
         return;
     };

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use action::action;
 pub use batch::{Batch, Way, batches, cut, lanes};
 pub use build::{Lacking, Mode, build, build_for};
-pub use expect::expect;
+pub use expect::{expect, paint};
 pub use explain::{command, explain, script};
 pub use op::{At, ETC, NODES, Op, Phase, VethEnd, kept};
 pub use pending::{other_ends, pending, stopped};

@@ -276,3 +276,50 @@ fn keep_leaves_what_was_done_and_down_takes_it() {
     sweep.host.netlab(sweep.down()).success();
     sweep.nothing_left("--keep");
 }
+
+/// The journal of an `up` that was killed, cut short. A record of what begins is written before it happens, so where one is
+/// torn that has not happened; the record of what was done may be torn, and its steps have happened. The plan is synced
+/// before anything begins.
+#[test]
+fn killed_and_its_journal_cut_short_down_leaves_nothing() {
+    let torture = std::env::var_os("NETLAB_TORTURE").is_some();
+    let mut cuts = 0;
+    for (words, stride) in [(&["veth-lab"][..], 3), (&["nat-lab", "--on-host"], 9)] {
+        let Some(sweep) = Sweep::of(words, if torture { 1 } else { stride }) else { return };
+        let journal = format!("/run/netlab/{}/journal", words[0]);
+        // Room is kept behind its end, and is no part of it.
+        let read = || sweep.host.sh(&format!("tr -d '\\000' < {journal}")).success().stdout;
+        let mut try_cut = |point: &str, at: usize| {
+            sweep.host.netlab_failing(point, sweep.up()).killed();
+            sweep.host.sh(&format!("truncate -s {at} {journal}")).success();
+            sweep.host.netlab(sweep.down()).success();
+            sweep.nothing_left(&format!("{point}, journal cut at {at}"));
+            cuts += 1;
+        };
+        sweep.host.netlab_failing("journal=kill", sweep.up()).killed();
+        let plan = read();
+        sweep.host.netlab(sweep.down()).success();
+        let ends: Vec<usize> = plan.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let some = ends.iter().step_by(if torture { 1 } else { ends.len() / 4 + 1 });
+        for at in some.flat_map(|end| [end - 1, *end, end + 1]).chain((0..plan.len()).step_by(plan.len() / 6)) {
+            try_cut("journal=kill", at);
+        }
+        for n in (0..sweep.host.steps(words)).step_by(sweep.stride) {
+            let point = format!("up:{n}=kill");
+            sweep.host.netlab_failing(&point, sweep.up()).killed();
+            let text = read();
+            sweep.host.netlab(sweep.down()).success();
+            // The last two records: that something was done, unless it is the first, and that the next thing begins.
+            let behind = &text[plan.len().min(text.len())..];
+            let last = behind.lines().rev().take(2).map(|line| line.len() + 1).sum::<usize>();
+            let begin = behind.lines().last().map_or(0, |line| line.len() + 1);
+            let (from, middle, end) = (text.len() - last, text.len() - begin, text.len());
+            let all =
+                [from, from + 1, (from + middle) / 2, middle - 1, middle, middle + 1, (middle + end) / 2, end - 1];
+            // Other ones at each step.
+            all.iter().skip(n % 4).step_by(if torture { 1 } else { 4 }).for_each(|at| try_cut(&point, *at));
+        }
+    }
+    println!("FIGURE: {cuts} journals cut short on the real kernel");
+    assert!(cuts > 40, "only {cuts} cuts");
+}

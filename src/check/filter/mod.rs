@@ -78,7 +78,10 @@ impl Filter {
         let header = packet.headers.iter().filter(|h| h.word != "eth" || wanted.word == "eth").nth(depth);
         let place = if depth == 0 { "outermost header" } else { "header" };
         Some(match header {
-            None => format!("nothing is inside `{}`, where `{wanted}` should be", self.headers[depth - 1]),
+            None => match depth.checked_sub(1).and_then(|outer| self.headers.get(outer)) {
+                Some(outer) => format!("nothing is inside `{outer}`, where `{wanted}` should be"),
+                None => format!("there is no header that can be read, where `{wanted}` should be"),
+            },
             Some(header) => {
                 let line = header.words(|note| !matches!(note.word, "ttl" | "df" | "proto") || self.says(note.word));
                 format!("the {place} is `{line}`, not `{wanted}`")
