@@ -48,6 +48,8 @@ mod monkey;
 mod oracle;
 #[path = "kernel/refused.rs"]
 mod refused;
+#[path = "kernel/scarce.rs"]
+mod scarce;
 #[path = "kernel/sees.rs"]
 mod sees;
 #[path = "kernel/set.rs"]

@@ -55,6 +55,35 @@ fn labs_that_this_kernel_cannot_make_work_on_a_full_one() {
     }
 }
 
+/// A kernel that was started with `ipv6.disable=1`: what needs no IPv6 works, what does is refused by name.
+#[test]
+fn on_a_kernel_without_ipv6_labs_that_need_none_work() {
+    if support::Host::new().is_none() {
+        return;
+    }
+    if !Path::new("/usr/bin/linux.uml").exists() {
+        support::skip("needs linux.uml (apt install user-mode-linux)");
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let netlab = env!("CARGO_BIN_EXE_netlab");
+    let labs = "for lab in veth-lab bridge-lab nat-lab; do
+                    netlab up $lab --check && netlab status && netlab down || exit 1
+                done";
+    let script = format!(
+        "test ! -e /proc/sys/net/ipv6
+         netlab() {{ {netlab} \"$@\"; }}
+         {labs}
+         c=0; netlab up sit-lab || c=$?; echo sit-lab=$c"
+    );
+    let mut uml = Command::new(root.join("scripts/uml"));
+    let output = uml.env("UML_APPEND", "ipv6.disable=1").args(["sh", "-ec", &script]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("sit-lab=3"), "{text}{said}");
+    assert!(format!("{text}{said}").contains("IPv6 is disabled"), "{text}{said}");
+}
+
 /// The kernel's ipip at one end, netlab's own endpoint at the other: pings both ways, sizes up to the MTU, a web page.
 #[test]
 fn the_kernel_and_an_endpoint_of_netlab_talk_to_each_other() {

@@ -57,7 +57,7 @@ fn made() -> Option<Made> {
 pub fn prepare(lab: &str) -> Result<PathBuf> {
     // The last `down` may take the folder away between two of these lines: then once more.
     for _ in 0..100 {
-        let Some(lock) = lock_folder(true)? else { continue };
+        let Some(lock) = lock_folder(true).map_err(|error| error.note("nothing was changed"))? else { continue };
         let folder = lab_folder(lab);
         let result = remember().and_then(|()| private_folder(&folder));
         if let Err(error) = result {

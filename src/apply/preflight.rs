@@ -34,6 +34,21 @@ pub fn rights() -> Result<()> {
     })
 }
 
+/// As many open files as the steps take, and taking them back.
+pub fn files(plan: &Plan) -> Result<()> {
+    const FEW: usize = 24;
+    // Cables are made some at a time, with both their namespaces open.
+    let needed = FEW + plan.nodes.len().min(128);
+    match machine::allow_files(needed) {
+        Some(allowed) if allowed < needed as u64 => {
+            Err(Error::machine(format!("`{}` needs {needed} open files, and may have {allowed}", plan.lab))
+                .note("nothing was changed")
+                .help(format!("`ulimit -n {needed}`, or more, before it")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Everything else.
 pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> {
     programs(topology, plan)?;

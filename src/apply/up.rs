@@ -45,6 +45,7 @@ pub fn up(
     say: &mut dyn FnMut(Event<'_>),
 ) -> Result<Up> {
     preflight::rights()?;
+    preflight::files(plan)?;
     let lab = topology.name.as_str();
     let Some(lock) = lock::take(lab, true, |text| say(Event::Note(text)))? else {
         return Err(Error::machine(format!("cannot lock lab `{lab}`")));

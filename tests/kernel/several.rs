@@ -108,3 +108,57 @@ fn a_namespace_that_somebody_holds_open_keeps_no_links_of_the_lab() {
     holder.wait().unwrap();
     host.assert_as(&before, "down of a lab whose namespace was held open");
 }
+
+/// Seconds of `NETLAB_STORM`, or as many as the run has time for.
+fn storm() -> std::time::Duration {
+    let torture = std::env::var_os("NETLAB_TORTURE").is_some();
+    let seconds = std::env::var("NETLAB_STORM").ok().and_then(|n| n.parse().ok());
+    std::time::Duration::from_secs(seconds.unwrap_or(if torture { 60 } else { 4 }))
+}
+
+#[test]
+fn a_storm_of_ups_downs_and_kills_ends_clean() {
+    let Some(host) = Host::new() else { return };
+    host.furnish();
+    let before = host.snapshot();
+    let other = host.write("other.yaml", labs::OTHER);
+    let (begun, commands) = (std::time::Instant::now(), std::sync::atomic::AtomicUsize::new(0));
+    let storm = storm();
+    let rage = |mut seed: u32| {
+        while begun.elapsed() < storm {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (lab, file) = [("nat-lab", "nat-lab"), ("veth-lab", "veth-lab"), ("other-lab", other.as_str())]
+                [(seed >> 8) as usize % 3];
+            let words = match (seed >> 16) % 8 {
+                0..3 => format!("netlab up {file}"),
+                3..5 => format!("netlab down {lab}"),
+                5 => format!("netlab repair {lab}"),
+                6 => format!("netlab status {lab}"),
+                _ => format!("timeout -s KILL 0.0{}5 netlab up {file}", (seed >> 20) % 10),
+            };
+            let ran = host.sh(&words);
+            commands.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            // Fine, differs, not up, or in another's way (a lab of the same names, one that is being changed).
+            assert!(matches!(ran.code, Some(0 | 1 | 2 | 4 | 137)) || ran.code.is_none(), "{ran}");
+            assert!(!ran.stderr.contains("panicked"), "{ran}");
+        }
+    };
+    std::thread::scope(|scope| (1..5).for_each(|seed| drop(scope.spawn(move || rage(seed * 77_777)))));
+    host.netlab(["down", "--all"]).success();
+    host.assert_as(&before, "a storm");
+    println!("FIGURE: {} commands at once in a storm of {} s", commands.into_inner(), storm.as_secs());
+}
+
+#[test]
+fn no_program_of_a_lab_holds_its_lock() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    for lab in host.built_in_labs().iter().filter(|lab| ["nat-lab", "bgp-lab", "ipip-lab"].contains(&lab.as_str())) {
+        host.netlab(["up", lab]).success();
+        host.sh(&format!("flock --nonblock /run/netlab/{lab} true && flock --nonblock /run/netlab true")).success();
+        // Nor any other file of netlab's, but its log.
+        host.sh("! ls -l /proc/[0-9]*/fd 2>/dev/null | grep '/run/netlab/' | grep -v '/log/'").success();
+        host.netlab(["down"]).success();
+    }
+    host.assert_as(&before, "labs with programs");
+}
