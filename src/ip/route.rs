@@ -22,17 +22,23 @@ macro_rules! named_numbers {
         #[serde(rename_all = "lowercase")]
         #[allow(missing_docs)]
         pub enum $name { $($variant),+ }
+        impl $name {
+            /// What a word stands for; nothing, and quickly so, when it is another word.
+            fn named(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some($name::$variant),)+
+                    _ => None,
+                }
+            }
+        }
         impl FromStr for $name {
             type Err = WordError;
             fn from_str(word: &str) -> Result<Self, WordError> {
-                match word {
-                    $($word => Ok($name::$variant),)+
-                    _ => {
-                        let known = [$($word),+];
-                        let help = did_you_mean(word, known).unwrap_or(format!("one of {}", known.join(", ")));
-                        Err(WordError::new(word, format!("`{word}` is not known here")).help(help))
-                    }
-                }
+                $name::named(word).ok_or_else(|| {
+                    let known = [$($word),+];
+                    let help = did_you_mean(word, known).unwrap_or(format!("one of {}", known.join(", ")));
+                    WordError::new(word, format!("`{word}` is not known here")).help(help)
+                })
             }
         }
         impl fmt::Display for $name {
@@ -265,9 +271,9 @@ impl FromStr for Route {
         let mut words = Words::new(line);
         let first =
             words.next().ok_or_else(|| WordError::new("", "route is empty").help("as in `default via 10.0.0.1`"))?;
-        let (action, to) = match first.parse::<Action>() {
-            Ok(action) => (action, words.value()?),
-            Err(_) => (Action::Unicast, first),
+        let (action, to) = match Action::named(first) {
+            Some(action) => (action, words.value()?),
+            None => (Action::Unicast, first),
         };
         begins_well(first, line)?;
         // `default` takes its family from the gateway, which may come later.
@@ -322,7 +328,7 @@ fn begins_well(first: &str, line: &str) -> Result<(), WordError> {
     }
     let actions = ["blackhole", "unreachable", "prohibit", "throw", "default", "local"];
     if first.bytes().all(|b| b.is_ascii_alphabetic())
-        && first.parse::<Action>().is_err()
+        && Action::named(first).is_none()
         && let Some(help) = did_you_mean(first, actions).filter(|_| first != "default")
     {
         return Err(WordError::new(first, format!("`{first}` cannot begin a route")).help(help));

@@ -1,18 +1,18 @@
 //! What can be built but is hardly meant: warnings about the whole lab, and errors between nodes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::interfaces::place_in;
-use super::{Interface, Node, Topology, checks};
+use super::{Node, Topology, checks};
 use crate::error::Problems;
 use crate::ip::route::gateways;
 use crate::ip::{Mac, Route};
 use crate::link::Kind;
 use crate::name::{IfName, NodeName};
-use crate::span::Span;
+use crate::span::{Sp, Span};
 
 pub(super) fn look(topology: &Topology, problems: &mut Problems) {
     netns_names(topology, problems);
@@ -25,15 +25,16 @@ pub(super) fn look(topology: &Topology, problems: &mut Problems) {
     if problems.any_errors() {
         return;
     }
+    let owners = owners(topology);
     for (name, node) in &topology.nodes {
         isolated(name, node, problems);
         without_ports(node, problems);
         forwarding(name, node, problems);
         same_network(name, node, problems);
         rp_filter(node, problems);
-        gateways_exist(topology, name, node, problems);
+        gateways_exist(&owners, name, node, problems);
     }
-    route_loops(topology, problems);
+    route_loops(topology, &owners, problems);
     if let Some(segments) = &segments {
         same_address(topology, segments, problems);
         topology.links.iter().for_each(|link| cable(topology, link, problems));
@@ -139,13 +140,26 @@ fn forwarding(name: &NodeName, node: &Node, problems: &mut Problems) {
     }
 }
 
-fn gateways_exist(topology: &Topology, name: &NodeName, node: &Node, problems: &mut Problems) {
+/// Who has each address; the first of the file where several do.
+type Owners<'t> = HashMap<IpAddr, &'t NodeName>;
+
+fn owners(topology: &Topology) -> Owners<'_> {
+    let mut owners = Owners::new();
+    for (name, node) in &topology.nodes {
+        for address in node.interfaces.values().flat_map(|i| &i.addresses) {
+            owners.entry(address.ip()).or_insert(name);
+        }
+    }
+    owners
+}
+
+fn gateways_exist(owners: &Owners<'_>, name: &NodeName, node: &Node, problems: &mut Problems) {
     for route in &node.routes {
-        for via in gateways(route) {
+        for via in gateways(route).into_iter().filter(|via| !owners.contains_key(via)) {
             let proxied = route.value.hops.iter().any(|h| h.onlink)
                 || via.to_string().starts_with("169.254.")
                 || via.to_string().starts_with("fe80:");
-            if topology.owner(via).is_none() && !proxied {
+            if !proxied {
                 let span = place_in(route.span, &via.to_string(), problems);
                 problems
                     .warn(span, format!("gateway {via} of `{name}`: no node has this address"))
@@ -156,15 +170,13 @@ fn gateways_exist(topology: &Topology, name: &NodeName, node: &Node, problems: &
 }
 
 /// Two neighbours that send the same network to each other.
-fn route_loops(topology: &Topology, problems: &mut Problems) {
+fn route_loops(topology: &Topology, owners: &Owners<'_>, problems: &mut Problems) {
+    let ways: HashMap<&NodeName, Ways<'_>> = topology.nodes.iter().map(|(n, node)| (n, Ways::of(node))).collect();
     for (name, node) in &topology.nodes {
         for route in node.routes.iter().filter(|r| !r.is_default()) {
-            let next = gateways(route).into_iter().find_map(|via| topology.owner(via));
-            let Some((other, back)) =
-                next.and_then(|(other, _)| Some((other, way_back(topology, other, name, route)?)))
-            else {
-                continue;
-            };
+            let next = gateways(route).into_iter().find_map(|via| owners.get(&via));
+            let way_back = |other: &&NodeName| ways.get(*other)?.back(owners, name, route);
+            let Some((other, back)) = next.and_then(|other| Some((*other, way_back(other)?))) else { continue };
             if (name, route.span) < (other, back) {
                 problems
                     .warn(route.span, format!("`{name}` and `{other}` send {} to each other", route.to))
@@ -175,16 +187,37 @@ fn route_loops(topology: &Topology, problems: &mut Problems) {
     }
 }
 
-/// The route by which `from` would send the destination of a route of `to` back to it.
-fn way_back(topology: &Topology, from: &NodeName, to: &NodeName, route: &Route) -> Option<Span> {
-    let node = topology.nodes.get(from)?;
-    let own = |i: &Interface| i.addresses.iter().any(|a| a.net.contains(&route.to) || route.to.contains(&a.net));
-    if node.interfaces.values().any(own) {
-        return None;
+/// A node's routes and own networks, found by what they lead to.
+struct Ways<'t> {
+    routes: HashMap<(u32, IpNet), &'t Sp<Route>>,
+    own: HashSet<IpNet>,
+    /// Of the routes and networks that there are.
+    lengths: BTreeSet<u8>,
+}
+
+impl<'t> Ways<'t> {
+    fn of(node: &'t Node) -> Ways<'t> {
+        let routes: HashMap<_, _> = node.routes.iter().map(|r| ((r.table, r.to.trunc()), r)).collect();
+        let own: HashSet<_> =
+            node.interfaces.values().flat_map(|i| &i.addresses).map(|address| address.net.trunc()).collect();
+        let lengths = routes.keys().map(|(_, net)| net.prefix_len()).chain(own.iter().map(IpNet::prefix_len)).collect();
+        Ways { routes, own, lengths }
     }
-    let covering = node.routes.iter().filter(|r| r.to.contains(&route.to) && r.table == route.table);
-    let best = covering.max_by_key(|r| r.to.prefix_len()).filter(|r| !r.is_default())?;
-    gateways(best).into_iter().any(|via| topology.owner(via).is_some_and(|(owner, _)| owner == to)).then_some(best.span)
+
+    /// The route by which this node would send the destination of a route of `to` back to it.
+    fn back(&self, owners: &Owners<'_>, to: &NodeName, route: &Route) -> Option<Span> {
+        let length = route.to.prefix_len();
+        let around = |length: &u8| IpNet::new(route.to.addr(), *length).ok().map(|net| net.trunc());
+        let covering = || self.lengths.range(..=length).rev().filter_map(around);
+        // Networks inside of the destination are looked through only where there can be any.
+        let narrower = self.lengths.range(length + 1..).next().is_some();
+        if covering().any(|net| self.own.contains(&net)) || (narrower && self.own.iter().any(|n| route.to.contains(n)))
+        {
+            return None;
+        }
+        let best = covering().find_map(|net| self.routes.get(&(route.table, net))).filter(|r| !r.is_default())?;
+        gateways(best).into_iter().any(|via| owners.get(&via) == Some(&to)).then_some(best.span)
+    }
 }
 
 /// Which interfaces hear each other: the two ends of a cable, and all ports of a bridge.

@@ -170,8 +170,9 @@ fn next_hop(
         return hop.dev.is_some();
     }
     let own = node.interfaces.values().any(|i| i.addresses.iter().any(|a| a.ip() == via));
-    let span = place_in(text.span, &via.to_string(), problems);
+    let place = |problems: &Problems| place_in(text.span, &via.to_string(), problems);
     if own {
+        let span = place(problems);
         problems.error(span, format!("gateway {via} is `{name}` itself")).help("a gateway is another node's address");
         return false;
     }
@@ -179,6 +180,7 @@ fn next_hop(
     match (towards.first(), &hop.dev) {
         (Some(dev), None) => hop.dev = Some(dev.clone()),
         (Some(other), Some(dev)) if !towards.contains(dev) => {
+            let span = place(problems);
             problems
                 .error(span, format!("gateway {via} is behind `{other}`, not behind `{dev}`"))
                 .help(format!("write `dev {other}`, or leave `dev` out"));
@@ -193,6 +195,7 @@ fn next_hop(
             } else {
                 "give it an address first, under `interfaces`"
             };
+            let span = place(problems);
             problems
                 .error(span, format!("gateway {via} is not on any network of `{name}`"))
                 .label(node.networks())
