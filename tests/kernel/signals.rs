@@ -258,6 +258,7 @@ fn waiting_for_a_service_hears_a_signal_at_once() {
     host.sh("touch /media/tmp/go").success();
     host.netlab(["up", &lab]).success();
     host.sh("rm /media/tmp/go; kill -9 $(pgrep -f '^sleep 3333')").success();
+    host.wait_for("! pgrep -f '^sleep 3333'");
     let repair = begin(&host, "", &["repair"]);
     host.wait_for("pgrep -f '^sleep 3333'");
     signal(&host, "INT");
