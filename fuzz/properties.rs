@@ -134,7 +134,8 @@ pub fn journal(data: &[u8]) {
             2 => bytes.insert(at, edit[3]),
             3 if at < bytes.len() => drop(bytes.remove(at)),
             // A whole piece once more.
-            _ => bytes.extend_from_within(at.saturating_sub(usize::from(edit[3])).min(bytes.len())..),
+            _ if bytes.len() < 2 * text.len() => bytes.extend_from_within(at.min(bytes.len())..),
+            _ => {}
         }
     }
     let Ok(Some(entry)) = journal::parse(&String::from_utf8_lossy(&bytes)) else { return };

@@ -77,10 +77,21 @@ pub(super) fn down_locked(lab: &str, lock: &lock::Lock) -> Result<Gone> {
         if !left.is_empty() {
             return Err(left_behind(lab, &left));
         }
+        forget_views(plan);
     }
     failpoint::at("cleared", 0).map_err(|r| Error::machine(r.to_string()))?;
     journal::remove(&lock.folder)?;
     Ok(Gone { lab: lab.into(), nodes, stale })
+}
+
+/// Somebody's own files in /etc/netns, which programs and checks were shown, take an empty folder to mount on that no step
+/// of the plan has made. Folders with anything in them stay.
+fn forget_views(plan: &Plan) {
+    for netns in plan.nodes.iter().filter_map(|at| at.netns.as_ref()) {
+        let folder = format!("{NODES}/{netns}");
+        let _ = std::fs::remove_dir(format!("{folder}/stage")).and_then(|()| std::fs::remove_dir(&folder));
+    }
+    let _ = std::fs::remove_dir(NODES);
 }
 
 pub(super) fn left_behind(lab: &str, left: &[(Undo, Refusal)]) -> Error {

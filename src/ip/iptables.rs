@@ -99,7 +99,7 @@ impl Line {
 
 /// iptables-restore and the shell agree on double quotes for words with blanks.
 fn quote(word: &str) -> String {
-    if word.is_empty() || word.contains([' ', '"', '\\', '\'']) {
+    if word.is_empty() || word.contains(char::is_whitespace) || word.contains(['"', '\\', '\'']) {
         format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
     } else {
         word.to_string()
@@ -146,6 +146,11 @@ impl FromStr for Line {
                 .help("a chain name has 28 characters at most and no blanks"));
         }
         let rest: Vec<String> = words.collect();
+        // A line feed in quotes would be another line to iptables-restore, which nobody has looked at.
+        if let Some(word) = rest.iter().find(|word| word.contains(char::is_control)) {
+            return Err(WordError::new(word, "a word of a firewall line holds a control character")
+                .help("a line is one line: leave line feeds and tabs out of its quotes"));
+        }
         let line = Line { table, verb, chain, rest };
         line.sound(text, chains)?;
         Ok(line)

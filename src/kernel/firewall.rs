@@ -195,19 +195,29 @@ pub fn delete(family: Family, lines: &[Line], chains_before: Option<&[String]>) 
     Ok(())
 }
 
+/// Whether an nftables table, or a chain of one, is of those that iptables makes by itself: an empty one may as well be
+/// somebody else's, who has only begun.
+fn is_of_iptables(name: &str) -> bool {
+    let words: Vec<&str> = name.split(' ').collect();
+    let [family, table, chain @ ..] = words.as_slice() else { return false };
+    let own = TABLES.iter().find(|(name, _)| name == table).filter(|_| matches!(*family, "ip" | "ip6"));
+    own.is_some_and(|(_, chains)| chain.iter().all(|c| chains.contains(c)))
+}
+
 /// `iptables -A` makes an nftables table and chains, and `-D` leaves them. What was not there before and is empty now goes
 /// again; `nft` itself refuses to delete a chain with rules in it.
 fn drop_empty_chains(before: &[String]) {
     let nft = |words: &[&str]| {
         let _ = program::run(program::of("nft", words), "");
     };
-    for name in nft_chains().iter().filter(|name| !before.contains(name)) {
+    let new = |name: &&String| !before.contains(name) && is_of_iptables(name);
+    for name in nft_chains().iter().filter(new) {
         if let [family, table, chain] = name.split(' ').collect::<Vec<_>>().as_slice() {
             nft(&["delete", "chain", family, table, chain]);
         }
     }
     let now = nft_chains();
-    for name in now.iter().filter(|name| !before.contains(name)) {
+    for name in now.iter().filter(new) {
         // Deleting a table would delete its chains with it: only where none is left.
         let is_empty = !now.iter().any(|other| other.starts_with(&format!("{name} ")));
         if let ([family, table], true) = (name.split(' ').collect::<Vec<_>>().as_slice(), is_empty) {
@@ -219,6 +229,16 @@ fn drop_empty_chains(before: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_table_of_somebody_else_is_not_taken_for_one_of_iptables() {
+        for own in ["ip nat", "ip nat POSTROUTING", "ip6 filter FORWARD"] {
+            assert!(is_of_iptables(own), "{own}");
+        }
+        for other in ["inet nat", "inet mine", "ip mine", "ip filter DOCKER", "bridge filter", "ip nat postrouting"] {
+            assert!(!is_of_iptables(other), "{other}");
+        }
+    }
 
     #[test]
     fn both_backends_name_the_line() {

@@ -35,7 +35,14 @@ const KINDS: &[&str] = &[
     "ip netns exec N iptables -t nat -F; ip netns exec N iptables -P FORWARD DROP",
     "ip netns exec N iptables -A INPUT -j DROP",
     "ip netns del N",
-    "ip netns del N; ip netns add N; echo N >> /media/tmp/theirs",
+    // Somebody else's from then on, which a setting tells.
+    "ip netns del N; ip netns add N && ip netns exec N sysctl -qw net.ipv4.ip_default_ttl=77; echo N >> /media/tmp/theirs",
+    "ip netns add theirs-K; ip -n N link set L netns theirs-K; echo theirs-K >> /media/tmp/theirs",
+    "ip netns attach theirs-K $(ip netns pids N | head -n 1); echo theirs-K >> /media/tmp/theirs",
+    "mkdir -p /etc/netns/N; echo theirs > /etc/netns/N/theirs",
+    "nft add table inet mK; echo mK >> /media/tmp/tables",
+    // The name of a link of the lab's on the machine itself, when it is there.
+    "ip link del v-net-0 && ip link add name v-net-0 type bridge && echo v-net-0 > /media/tmp/links",
     "ip netns exec N sleep 1000 > /dev/null 2>&1 &",
     "ip netns exec N sh -c \"trap '' TERM; sleep 1000; sleep 1000\" > /dev/null 2>&1 &",
     "(exec 9< /run/netns/N; exec sleep 1000) > /dev/null 2>&1 &",
@@ -60,7 +67,7 @@ fn monkey(seed: u64) {
     let nodes = plan["nodes"].as_array().unwrap();
     let names: Vec<&str> = nodes.iter().filter_map(|at| at["netns"].as_str()).collect();
     let mut done = format!("NETLAB_MONKEY={seed}: {lab:?}\n");
-    host.sh(": > /media/tmp/theirs").success();
+    host.sh("cd /media/tmp; touch theirs tables links").success();
     for k in 0..EDITS {
         let (n, m) = (names[dice.below(names.len())], names[dice.below(names.len())]);
         let nth = dice.below(4) + 1;
@@ -85,11 +92,25 @@ fn monkey(seed: u64) {
         done.push_str(&format!("{script}\n"));
         host.sh(&format!("set +e; {script}\ntrue"));
     }
+    let is_theirs =
+        |name: &&str| host.sh(&format!("ip netns exec {name} sysctl -n net.ipv4.ip_default_ttl")).stdout.trim() == "77";
+    let theirs: Vec<&str> = names.iter().copied().filter(|name| is_theirs(name)).collect();
     let first = host.netlab(["down", lab[0]]);
     assert!(matches!(first.code, Some(0 | 5)), "{done}{first}");
+    // What came under our names is left alone, and named.
+    for name in &theirs {
+        assert!(is_theirs(name) && first.code == Some(5), "{done}{first}");
+        assert!(first.stderr.contains(name), "{name} is not named\n{done}{first}");
+    }
+    host.sh("for link in $(cat /media/tmp/links); do ip link show $link; done
+             for table in $(cat /media/tmp/tables); do nft list table inet $table; done")
+        .success();
     // What is the learner's is for the learner to take away, and only that.
     host.sh("set +e; while pidof sleep > /dev/null; do for p in $(pidof sleep); do kill -9 $p; done; done
              while read -r name; do umount /run/netns/$name 2>/dev/null; rm -f /run/netns/$name; done < /media/tmp/theirs
+             for table in $(cat /media/tmp/tables); do nft delete table inet $table; done
+             for link in $(cat /media/tmp/links); do ip link del $link; done
+             rm -f /etc/netns/*/theirs; rmdir /etc/netns/* /etc/netns 2>/dev/null
              true")
         .success();
     if first.code == Some(5) {
