@@ -6,8 +6,9 @@
 //! hears of it, and one in four in every other way.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::Host;
+use crate::support::{Host, crowd};
 
 const WAYS: [&str; 6] = ["up:N=error", "hang:N=0.02", "done:N=kill", "half:N=kill", "up:N=kill", "down:N=kill"];
 
@@ -82,14 +83,11 @@ fn every_lab_stopped_anywhere_leaves_nothing() {
         .filter(|(lab, on_host)| !on_host || torture && host.can_be_on_host(lab))
         .collect();
     drop(host);
-    let (next, tried) = (std::sync::atomic::AtomicUsize::new(0), std::sync::atomic::AtomicUsize::new(0));
-    let work = || {
-        while let Some((lab, on_host)) = both.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            let words: &[&str] = if *on_host { &[lab.as_str(), "--on-host"] } else { &[lab.as_str()] };
-            tried.fetch_add(stopped(words, torture), std::sync::atomic::Ordering::Relaxed);
-        }
-    };
-    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+    let tried = AtomicUsize::new(0);
+    crowd::for_each(&both, |(lab, on_host)| {
+        let words: &[&str] = if *on_host { &[lab.as_str(), "--on-host"] } else { &[lab.as_str()] };
+        tried.fetch_add(stopped(words, torture), Ordering::Relaxed);
+    });
     println!(
         "FIGURE: {} moments at which {} labs were refused or killed on the real kernel",
         tried.into_inner(),

@@ -1,7 +1,7 @@
 //! A learner breaks a lab by hand: `status` and `check` say what differs, `repair` mends it, `down` takes it down all the
 //! same.
 
-use crate::support::Host;
+use crate::support::{Host, crowd};
 
 /// How something was broken.
 struct Break {
@@ -132,11 +132,9 @@ fn what_was_broken_is_named_by_status_and_check_and_mended_by_repair() {
         host.netlab(["down"]).success();
         host.assert_as(&before, format!("{up:?}, broken by `{}` and mended", broken.by_hand));
     };
-    let failed: Vec<_> = std::thread::scope(|scope| {
-        let all: Vec<_> = labs().map(|(up, broken)| (up, broken, scope.spawn(move || test(up, broken)))).collect();
-        let ended = all.into_iter().map(|(up, broken, thread)| (up, broken.by_hand, thread.join().is_err()));
-        ended.filter(|(_, _, failed)| *failed).map(|(up, by_hand, _)| format!("{up:?}: {by_hand}")).collect()
-    });
+    let all: Vec<_> = labs().collect();
+    let failed = crowd::failing(&all, |(up, broken)| test(up, broken));
+    let failed: Vec<String> = failed.iter().map(|(up, broken)| format!("{up:?}: {}", broken.by_hand)).collect();
     assert!(failed.is_empty(), "not as it should be after\n{}", failed.join("\n"));
 }
 

@@ -1,7 +1,9 @@
 //! Nobody answers: not the kernel, not a program that speaks for it, not a service. Each is waited for only so long, then it is
 //! named, and everything is taken back.
 
-use crate::support::{Host, Ran};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::{Host, Ran, crowd};
 
 /// Each step in turn never gets its answer.
 fn at_each_step(words: &[&str], stride: usize) -> usize {
@@ -27,10 +29,11 @@ fn a_step_that_is_never_answered_is_given_up_and_everything_taken_back() {
         (&["ippool-lab"], 9),
         (&["bgp-lab"], 12),
     ];
-    let hung: usize = std::thread::scope(|scope| {
-        let all: Vec<_> = labs.iter().map(|(words, stride)| scope.spawn(|| at_each_step(words, *stride))).collect();
-        all.into_iter().map(|thread| thread.join().unwrap()).sum()
+    let hung = AtomicUsize::new(0);
+    crowd::for_each(&labs, |(words, stride)| {
+        hung.fetch_add(at_each_step(words, *stride), Ordering::Relaxed);
     });
+    let hung = hung.into_inner();
     println!("FIGURE: {hung} steps that were never answered");
 }
 

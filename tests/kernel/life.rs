@@ -1,6 +1,6 @@
 //! The life of a lab: up, green, down, and as if nothing had been.
 
-use crate::support::Host;
+use crate::support::{Host, crowd};
 
 /// Every lab in every mode, each on its own machine at the same time: the checks mostly wait.
 fn every_lab_in_every_mode(test: impl Fn(&Host, &[&str]) + Sync) {
@@ -12,16 +12,11 @@ fn every_lab_in_every_mode(test: impl Fn(&Host, &[&str]) + Sync) {
         }
         modes.push((lab, false));
     }
-    std::thread::scope(|scope| {
-        for (lab, on_host) in &modes {
-            let test = &test;
-            scope.spawn(move || {
-                let Some(host) = Host::new() else { return };
-                host.furnish();
-                let words = [lab.as_str(), "--on-host"];
-                test(&host, if *on_host { &words } else { &words[..1] });
-            });
-        }
+    crowd::for_each(&modes, |(lab, on_host)| {
+        let Some(host) = Host::new() else { return };
+        host.furnish();
+        let words = [lab.as_str(), "--on-host"];
+        test(&host, if *on_host { &words } else { &words[..1] });
     });
 }
 

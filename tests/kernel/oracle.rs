@@ -6,21 +6,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::Host;
+use crate::support::{Host, crowd};
 
 #[test]
 fn the_printed_script_makes_what_up_makes() {
     let Some(first) = Host::new() else { return };
     let labs = first.built_in_labs();
-    // The shell script takes its time for each line: all labs at once.
-    std::thread::scope(|scope| {
-        for lab in &labs {
-            scope.spawn(|| same(lab, &[]));
-            if first.can_be_on_host(lab) {
-                scope.spawn(|| same(lab, &["--on-host"]));
-            }
-        }
-    });
+    let mut modes: Vec<(&str, &[&str])> = labs.iter().map(|lab| (lab.as_str(), &[][..])).collect();
+    let on_host = labs.iter().filter(|lab| first.can_be_on_host(lab));
+    modes.extend(on_host.map(|lab| (lab.as_str(), &["--on-host"][..])));
+    crowd::for_each(&modes, |(lab, options)| same(lab, options));
 }
 
 fn same(lab: &str, options: &[&str]) {

@@ -3,7 +3,7 @@
 use netlab::apply::checks::Outcome;
 use netlab::apply::{ground, running, why};
 
-use crate::support::Host;
+use crate::support::{Host, crowd};
 
 const LAB: &str = include_str!("faults.yaml");
 
@@ -185,12 +185,14 @@ fn a_failed_check_names_the_first_thing_that_is_broken() {
         host.netlab(["check", "--only", check]).exits(1).says(why);
         host.netlab(["down"]).success();
     };
-    let failed: Vec<&str> = std::thread::scope(|scope| {
-        let own = FAULTS.iter().map(|(by_hand, check, why)| (*by_hand, scope.spawn(move || test(by_hand, check, why))));
-        let labs = IN_LABS.iter().map(|(l, b, c, w)| (*b, scope.spawn(move || in_lab(l, b, c, w))));
-        let all: Vec<_> = own.chain(labs).collect();
-        all.into_iter().filter_map(|(by_hand, thread)| thread.join().is_err().then_some(by_hand)).collect()
+    let own = FAULTS.iter().map(|(by_hand, check, why)| (None, *by_hand, *check, *why));
+    let labs = IN_LABS.iter().map(|(lab, by_hand, check, why)| (Some(*lab), *by_hand, *check, *why));
+    let all: Vec<_> = own.chain(labs).collect();
+    let failed = crowd::failing(&all, |(lab, by_hand, check, why)| match lab {
+        Some(lab) => in_lab(lab, by_hand, check, why),
+        None => test(by_hand, check, why),
     });
+    let failed: Vec<&str> = failed.iter().map(|(_, by_hand, ..)| *by_hand).collect();
     assert!(failed.is_empty(), "not explained:\n{}", failed.join("\n"));
 }
 

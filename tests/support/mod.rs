@@ -1,8 +1,9 @@
 //! What the root-level tests stand on: throw-away machines, and pictures of them.
 //!
 //! [`host`] makes a machine of a test's own, [`snapshot`] says what is on it, [`labs`] are the lab files that only tests
-//! need. Nothing here knows what a test is about.
+//! need, [`crowd`] does the same work for many. Nothing here knows what a test is about.
 
+pub mod crowd;
 pub mod host;
 pub mod labs;
 pub mod snapshot;
