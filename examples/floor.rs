@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use netlab::ip::{Address, Route};
-use netlab::kernel::{Netlink, machine, netns};
+use netlab::kernel::{Netlink, limits, netns};
 use netlab::link::{Kind, veth};
 use netlab::plan::{At, Op, Plan};
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -32,7 +32,7 @@ fn main() {
         "up" => {
             let text = std::fs::read_to_string(&arguments[2]).unwrap();
             let plan: Plan = serde_json::from_str(&text).unwrap();
-            machine::allow_files(2 * plan.nodes.len() + 64);
+            limits::room_for_files((2 * plan.nodes.len() + 64) as u64);
             let all = prepare(&plan);
             let begun = Instant::now();
             up(all);

@@ -42,6 +42,8 @@ mod hung;
 mod interrupted;
 #[path = "kernel/life.rs"]
 mod life;
+#[path = "kernel/limits.rs"]
+mod limits;
 #[path = "kernel/monkey.rs"]
 mod monkey;
 #[path = "kernel/oracle.rs"]

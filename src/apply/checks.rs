@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 use std::rc::Rc;
@@ -25,14 +25,17 @@ use crate::check::{self, Check, Kind, Output, Probe, Seen, SocketSeen, Target, V
 use crate::error::{Error, Result, did_you_mean};
 use crate::kernel::Refusal;
 use crate::kernel::capture::Capture;
+use crate::kernel::diver;
 use crate::kernel::echo::{self, Station};
+use crate::kernel::limits::room_for_files;
 use crate::kernel::process::{self, Session, User};
-use crate::kernel::{diver, machine};
 use crate::plan::{At, Plan, kept};
 use crate::topology::Topology;
 
-/// How many checks run at the same time: more would only wait for each other on two cores.
-const AT_ONCE: usize = 16;
+/// How many programs and sockets of checks are under way at the same time: more would only wait for each other.
+const AT_ONCE: usize = 32;
+/// What one of them has open at most: a namespace, pipes, a handle.
+const FILES_OF_ONE: usize = 6;
 /// What a program may print before the rest is cut off.
 const LONGEST_OUTPUT: u64 = 64 << 10;
 
@@ -120,13 +123,14 @@ pub fn run(running: &Running, topology: &Topology, only: &[String]) -> Result<Ou
     let chosen: Vec<Check> = choose(&checks, only, &waiting)?;
     // A check that does not apply now is nobody's witness.
     let topology = Topology { checks, ..topology.clone() };
-    let nodes = nodes(&plan.nodes)?;
+    let nodes = nodes(&plan.nodes);
+    let slots = (room_for_files((AT_ONCE * FILES_OF_ONE) as u64) / FILES_OF_ONE).clamp(1, AT_ONCE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::machine("cannot start the runtime").cause(e))?;
     let local = tokio::task::LocalSet::new();
-    let runner = Rc::new(Runner { nodes, slots: Semaphore::new(AT_ONCE), topology });
+    let runner = Rc::new(Runner { nodes, slots: Semaphore::new(slots), most: slots, topology });
     let reasons = runner.clone();
     let work = async {
         let looks = |check: &Check| matches!(check.kind, Kind::Sees(_));
@@ -221,29 +225,27 @@ fn choose(checks: &[Check], only: &[String], waiting: &[Check]) -> Result<Vec<Ch
     Ok(checks.iter().filter(wanted).cloned().collect())
 }
 
-/// A node as checks need it: a namespace that is gone is found out by the check that needs it.
+/// A node as checks need it. It is opened by each check anew: a lab of a thousand nodes takes no more files than a small one.
 struct Place {
     at: At,
-    file: Option<File>,
 }
 
-fn nodes(list: &[At]) -> Result<HashMap<String, Place>> {
-    // One for each namespace, and two for a matrix of pings.
-    machine::allow_files(list.len() * 3 + 256);
-    let mut nodes = HashMap::new();
-    for at in list {
-        let file = match &at.netns {
-            Some(name) => crate::kernel::netns::open(name).map_err(|r| Error::machine(r.to_string()))?,
-            None => None,
-        };
-        nodes.insert(at.node.to_string(), Place { at: at.clone(), file });
+impl Place {
+    fn open(&self) -> Result<Option<File>, Refusal> {
+        let Some(name) = &self.at.netns else { return Ok(None) };
+        let gone = || Refusal::new(format!("the namespace `{name}` is gone"));
+        crate::kernel::netns::open(name)?.ok_or_else(gone).map(Some)
     }
-    Ok(nodes)
+}
+
+fn nodes(list: &[At]) -> HashMap<String, Place> {
+    list.iter().map(|at| (at.node.to_string(), Place { at: at.clone() })).collect()
 }
 
 struct Runner {
     nodes: HashMap<String, Place>,
     slots: Semaphore,
+    most: usize,
     topology: Topology,
 }
 
@@ -341,17 +343,18 @@ impl Runner {
 
     async fn seen(&self, node: &str, kind: &Kind) -> Result<Seen, String> {
         let place = self.nodes.get(node).ok_or_else(|| format!("there is no node `{node}`"))?;
-        if let (Some(name), None) = (&place.at.netns, &place.file) {
-            return Err(format!("the namespace `{name}` is gone"));
-        }
         if let Probe::Capture { interface } = kind.probe() {
             return self.capture(place, interface, kind).await.map(Seen::Packets).map_err(|r| r.to_string());
         }
-        let Ok(_slot) = self.slots.acquire().await else {
+        let slots = match kind.probe() {
+            Probe::Commands { argv, .. } => argv.len().clamp(1, self.most),
+            _ => 1,
+        };
+        let Ok(_slots) = self.slots.acquire_many(slots as u32).await else {
             return Err("the runner has ended".into());
         };
         let seen = match kind.probe() {
-            Probe::Commands { argv, timeout } => commands(place, &argv, timeout).await.map(Seen::Outputs),
+            Probe::Commands { argv, timeout } => commands(place, &argv, timeout, slots).await.map(Seen::Outputs),
             Probe::Connect { to, timeout } => inside(place, move || connect(to, timeout)).await.map(Seen::Socket),
             Probe::Echo { to, timeout } => inside(place, move || echo(to, timeout)).await.map(Seen::Socket),
             Probe::Matrix { nodes } => self.matrix(&nodes).await.map(Seen::Pairs),
@@ -364,8 +367,11 @@ impl Runner {
     async fn matrix(&self, nodes: &[(String, IpAddr)]) -> Result<Matrix, Refusal> {
         let mut stations = Vec::with_capacity(nodes.len());
         for (name, address) in nodes {
-            let netns = self.nodes.get(name).and_then(|place| place.file.as_ref());
-            stations.push(Station { netns: netns.map(File::try_clone).transpose()?, address: *address });
+            let netns = self.nodes.get(name).and_then(|place| place.at.netns.clone());
+            let interfaces =
+                self.topology.nodes.get(name.as_str()).into_iter().flat_map(|node| node.interfaces.values());
+            let wires = interfaces.flat_map(|i| &i.addresses).map(|address| address.net).collect();
+            stations.push(Station { netns, address: *address, wires });
         }
         let asked = tokio::task::spawn_blocking(move || echo::matrix(&stations));
         let answers = asked.await.map_err(|e| Refusal::new(e.to_string()))??;
@@ -384,14 +390,17 @@ impl Runner {
     }
 }
 
-async fn commands(place: &Place, argv: &[Vec<String>], timeout: Duration) -> Result<Vec<Output>, Refusal> {
-    let mut running = Vec::new();
-    for words in argv {
-        running.push(tokio::task::spawn_local(command(start(place, words)?, timeout)));
-    }
+/// Runs programs, `most` at a time.
+async fn commands(place: &Place, argv: &[Vec<String>], timeout: Duration, most: usize) -> Result<Vec<Output>, Refusal> {
     let mut outputs = Vec::new();
-    for task in running {
-        outputs.push(task.await.map_err(|e| Refusal::new(e.to_string()))??);
+    for some in argv.chunks(most) {
+        let mut running = Vec::new();
+        for words in some {
+            running.push(tokio::task::spawn_local(command(start(place, words)?, timeout)));
+        }
+        for task in running {
+            outputs.push(task.await.map_err(|e| Refusal::new(e.to_string()))??);
+        }
     }
     Ok(outputs)
 }
@@ -399,7 +408,8 @@ async fn commands(place: &Place, argv: &[Vec<String>], timeout: Duration) -> Res
 fn start(place: &Place, words: &[String]) -> Result<tokio::process::Child, Refusal> {
     let mut command = process::clean(&words[0]);
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let netns = place.at.netns.as_deref().zip(place.file.as_ref());
+    let file = place.open()?;
+    let netns = place.at.netns.as_deref().zip(file.as_ref());
     // In a namespace of a lab anybody may ping; on the machine that is the machine's own decision.
     let user = if netns.is_some() && needs_no_rights(&words[0]) { User::caller() } else { None };
     process::enter(&mut command, netns, Session::Group, user)?;
@@ -454,10 +464,7 @@ async fn keep(mut from: impl tokio::io::AsyncRead + Unpin, kept: &mut Vec<u8>) {
 
 /// Runs blocking socket work inside the node, away from the runtime.
 async fn inside<T: Send + 'static>(place: &Place, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    let file = match &place.file {
-        Some(file) => Some(file.as_fd().try_clone_to_owned()?),
-        None => None,
-    };
+    let file = place.open()?.map(OwnedFd::from);
     let (answer, result) = tokio::sync::oneshot::channel();
     diver::apart(file, work, |seen| {
         // The check may have been given up meanwhile.

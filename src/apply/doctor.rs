@@ -7,9 +7,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{gc, ground, preflight, trust};
+use super::{gc, ground, limits, preflight, trust};
 use crate::ip::Family;
 use crate::kernel::endpoint::Tun;
+use crate::kernel::limits::neighbours as table_of_neighbours;
 use crate::kernel::{forwarding, machine, netns};
 use crate::labs;
 use crate::link::Kind;
@@ -266,25 +267,25 @@ fn neighbours(findings: &mut Findings) {
     }
 }
 
+/// How large a lab should find room everywhere.
+const LARGE: u64 = 1000;
+
 fn limits(findings: &mut Findings) {
-    let number = |path: &str| read(path).parse::<u64>().ok();
-    let mut low = |path: &str, least: u64, meaning: &str| {
-        let name = path.trim_start_matches("/proc/sys/").replace('/', ".");
-        if let Some(n) = number(path).filter(|n| *n < least) {
-            findings.note("limits", format!("{name} is {n}: {meaning}"), format!("sysctl -w {name}={least}"));
-        }
-    };
-    low("/proc/sys/user/max_net_namespaces", 1024, "no more namespaces than that");
-    low("/proc/sys/net/ipv4/neigh/default/gc_thresh3", 1024, "one table of neighbours for all nodes together");
-    low("/proc/sys/kernel/pid_max", 32768, "no more programs than that");
-    let limits = read("/proc/self/limits");
-    let open = limits.lines().find_map(|l| l.strip_prefix("Max open files"));
-    let hard = open.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok());
-    if let Some(n) = hard.filter(|n| *n < 256) {
-        findings.problem(
+    let met = limits::met_by(LARGE);
+    if met.is_empty() {
+        findings.ok("limits", format!("there is room for a lab of {LARGE} nodes with a program each"));
+    }
+    for limits::Met { found, todo, stops } in met {
+        if stops { findings.problem("limits", found, todo) } else { findings.note("limits", found, todo) }
+    }
+    if let Ok(table) = table_of_neighbours(Family::V4)
+        && table.most < LARGE
+    {
+        let most = table.most;
+        findings.note(
             "limits",
-            format!("{n} open files at most"),
-            "ulimit -Hn 1024, or see /etc/security/limits.conf",
+            format!("net.ipv4.neigh.default.gc_thresh3 is {most}: one table of neighbours for all nodes together"),
+            "sysctl -w net.ipv4.neigh.default.gc_thresh3=1024, on the machine itself",
         );
     }
 }

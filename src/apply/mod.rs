@@ -14,6 +14,7 @@ pub mod gc;
 pub mod ground;
 pub mod here;
 pub mod journal;
+mod limits;
 pub mod lock;
 pub mod preflight;
 pub mod repair;

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ipnet::IpNet;
 
-use super::running;
+use super::{limits, running};
 use crate::error::{Error, Result};
 use crate::ip::Family;
 use crate::kernel::endpoint::Tun;
+use crate::kernel::limits as kernel_limits;
 use crate::kernel::{Linux, Refusal, forwarding, ipset, machine, netns};
 use crate::link::{By, Kind};
 use crate::name::NodeName;
@@ -34,19 +35,18 @@ pub fn rights() -> Result<()> {
     })
 }
 
-/// As many open files as the steps take, and taking them back.
+/// As many open files as the steps take, and taking them back: before the first folder is made. What is made many times
+/// over (cables, visits) takes as many as there are, so a large lab needs no more than a small one.
 pub fn files(plan: &Plan) -> Result<()> {
-    const FEW: usize = 24;
-    // Cables are made some at a time, with both their namespaces open.
-    let needed = FEW + plan.nodes.len().min(128);
-    match machine::allow_files(needed) {
-        Some(allowed) if allowed < needed as u64 => {
-            Err(Error::machine(format!("`{}` needs {needed} open files, and may have {allowed}", plan.lab))
-                .note("nothing was changed")
-                .help(format!("`ulimit -n {needed}`, or more, before it")))
-        }
-        _ => Ok(()),
+    const NEEDED: u64 = 28;
+    let open = kernel_limits::open_files();
+    let allowed = open + kernel_limits::room_for_files(NEEDED.saturating_sub(open)) as u64;
+    if allowed >= NEEDED {
+        return Ok(());
     }
+    Err(Error::machine(format!("`{}` needs {NEEDED} open files, and may have {allowed}", plan.lab))
+        .note("nothing was changed")
+        .help(format!("`ulimit -n {NEEDED}`, or more, before it")))
 }
 
 /// Everything else.
@@ -57,6 +57,7 @@ pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> 
     kinds(topology, plan)?;
     qdiscs(topology, plan)?;
     names(plan)?;
+    limits::look(topology, plan)?;
     if plan.machine().is_some() {
         on_host(topology, plan, kernel)?;
     }

@@ -119,7 +119,8 @@ impl CheckKind for Reach {
             }
         }
         let meaning = if matrix.table_full {
-            "the kernel's table of neighbours is full: raise net.ipv4.neigh.default.gc_thresh3 on the machine"
+            "the kernel's table of neighbours was full (one for all namespaces together): raise net.ipv4.neigh.default.gc_thresh3 on \
+             the machine itself"
         } else if !open.is_empty() {
             "something lets packets through that should not"
         } else {

@@ -65,15 +65,3 @@ pub fn package(program: &str) -> Option<&'static str> {
     ];
     KNOWN.iter().find(|(name, _)| *name == program).map(|(_, package)| *package)
 }
-
-/// Lets this process open that many files: the usual limit of 1,024 is a soft one, below the hard one.
-/// Says how many it may open then, if that can be known.
-pub fn allow_files(wanted: usize) -> Option<u64> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    let more = hard.min(wanted as u64);
-    match more > soft && setrlimit(Resource::RLIMIT_NOFILE, more, hard).is_ok() {
-        true => Some(more),
-        false => Some(soft),
-    }
-}

@@ -17,6 +17,7 @@ pub mod fake;
 pub mod firewall;
 pub mod forwarding;
 pub mod ipset;
+pub mod limits;
 mod linux;
 pub mod machine;
 mod messages;

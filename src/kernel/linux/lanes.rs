@@ -16,6 +16,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use super::endpoints::open_tun;
 use super::inside::{Inside, NEW};
 use super::{configure, load_rules, namespace_file};
+use crate::kernel::limits::{room_for_files, threads};
 use crate::kernel::{Halt, Refusal, ipset, netns, patience, sysctl};
 use crate::link::{By, veth};
 use crate::plan::{Batch, Done, Op, Plan, VethEnd, lanes};
@@ -23,13 +24,17 @@ use crate::plan::{Batch, Done, Op, Plan, VethEnd, lanes};
 /// What each step of a batch came to; none for those that were not tried.
 pub(super) type Answers = Vec<Option<Result<Done, Refusal>>>;
 
-/// Cables whose namespaces are open at the same time.
+/// Cables whose namespaces are open at the same time, where as many files may be.
 const CABLES_AT_ONCE: usize = 64;
+/// What a thread that visits a node has open at most: the namespace, a socket, a setting or the pipes of a program.
+const FILES_OF_A_VISIT: usize = 6;
 
 /// Does something with each item, on as many threads as there are processors. The threads may go to any namespace: none of
 /// them comes back.
 pub(in crate::kernel) fn on_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    spread(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16), items, work)
+    let threads = threads();
+    let room = room_for_files((threads * FILES_OF_A_VISIT) as u64);
+    spread((room / FILES_OF_A_VISIT).clamp(1, threads), items, work)
 }
 
 /// The same on a given number of threads: more than there are processors where each mostly waits for the kernel.
@@ -220,7 +225,9 @@ pub(super) fn cables(plan: &Plan, batch: &Batch, halt: Halt<'_>) -> Answers {
     let work = |_: &()| {
         let mut answers: Answers = Vec::new();
         let mut netlink = None;
-        for chunk in steps.chunks(CABLES_AT_ONCE) {
+        // Two namespaces for each, and the socket.
+        let room = room_for_files(2 * CABLES_AT_ONCE as u64 + 4).saturating_sub(4);
+        for chunk in steps.chunks((room / 2).clamp(1, CABLES_AT_ONCE)) {
             if halt() {
                 break;
             }

@@ -29,13 +29,18 @@ pub(super) use lanes::on_threads;
 
 use inside::{Inside, NEW};
 
-/// Nodes that are kept open at the same time, for steps that come one by one.
+use crate::kernel::limits::room_for_files;
+
+/// Nodes that are kept open at the same time, for steps that come one by one: a namespace and a socket each.
 const KEPT_OPEN: usize = 200;
+/// Files for everything else.
+const OTHER_FILES: usize = 20;
 
 /// The machine that netlab runs on.
 pub struct Linux {
     diver: Diver,
     namespaces: HashMap<String, File>,
+    kept_open: usize,
     insides: HashMap<Option<String>, Inside>,
     children: Vec<Child>,
     endpoints: HashMap<(String, IfName), Process>,
@@ -49,9 +54,11 @@ pub struct Linux {
 impl Linux {
     /// `logs` is where the output of programs goes.
     pub fn new(logs: &Path) -> Result<Linux, Refusal> {
+        let room = room_for_files((2 * KEPT_OPEN + OTHER_FILES) as u64);
         Ok(Linux {
             diver: Diver::new()?,
             namespaces: HashMap::new(),
+            kept_open: (room.saturating_sub(OTHER_FILES) / 2).clamp(1, KEPT_OPEN),
             insides: HashMap::new(),
             children: Vec::new(),
             endpoints: HashMap::new(),
@@ -95,7 +102,7 @@ impl Linux {
         let Some(name) = netns else { return Ok(None) };
         if !self.namespaces.contains_key(name) {
             let file = namespace_file(name)?;
-            if self.namespaces.len() >= KEPT_OPEN {
+            if self.namespaces.len() >= self.kept_open {
                 self.namespaces.clear();
             }
             self.namespaces.insert(name.clone(), file);
@@ -116,7 +123,7 @@ impl Linux {
     fn inside(&mut self, netns: &Option<String>) -> Result<&mut Inside, Refusal> {
         if !self.insides.contains_key(netns) {
             let inside = self.within(netns, Inside::open)??;
-            if self.insides.len() >= KEPT_OPEN {
+            if self.insides.len() >= self.kept_open {
                 self.insides.clear();
             }
             self.insides.insert(netns.clone(), inside);

@@ -11,6 +11,7 @@ use nix::sched::{CloneFlags, setns};
 use super::Linux;
 use super::lanes::spread;
 use super::undo::{is_ours, is_placeholder, still_running};
+use crate::kernel::limits::room_for_files;
 use crate::kernel::{Refusal, netns, process};
 use crate::plan::{Identity, Undo};
 
@@ -84,7 +85,9 @@ impl Linux {
         self.namespaces.clear();
         self.insides.clear();
         let inhabited = process::inhabited();
-        spread(WAITING, undos, |undo| match namespace(undo) {
+        // A namespace, a socket, and a look at processes.
+        let waiting = (room_for_files((WAITING * 4) as u64) / 4).clamp(1, WAITING);
+        spread(waiting, undos, |undo| match namespace(undo) {
             Some((name, identity)) => drop_one(name, identity, &inhabited),
             None => Ok(()),
         })
