@@ -269,10 +269,13 @@ pub fn load(source: &Source, problems: &mut Problems) -> Option<Lab> {
     if let tree::Value::Map(entries) = &mut tree.value {
         entries.retain(|(key, _)| !key.text.starts_with("x-"));
     }
-    let routes = generate::expand(&mut tree, source, problems);
+    let generated = generate::expand(&mut tree, source, problems);
     let (mut lab, holes): (Lab, Holes) = de::read(&mut tree, problems)?;
     lab.holes = holes;
-    routes.into_iter().for_each(|from| generate::add_routes(&mut lab, from));
+    if !generated.whole {
+        lab.holes.add(TOP, "nodes");
+    }
+    generated.routes.into_iter().for_each(|from| generate::add_routes(&mut lab, from, problems));
     Some(lab)
 }
 

@@ -43,7 +43,7 @@ fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &m
     let kind = check::read(written, &lab.holes, problems);
     let within = written.within.as_ref().and_then(|w| check::duration(w, problems)).unwrap_or(WITHIN);
     let (node, kind) = match kind {
-        Some(Kind::Reach(reach)) => everybody(written, reach, nodes, problems)?,
+        Some(Kind::Reach(reach)) => everybody(written, reach, lab, nodes, problems)?,
         // What is wrong with it has been said.
         None if !written.reach.0.is_empty() => return None,
         kind => (node(written, lab, nodes, problems)?, kind),
@@ -66,6 +66,7 @@ fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &m
 fn everybody(
     written: &Sp<spec::Check>,
     mut reach: Reach,
+    lab: &spec::Lab,
     nodes: &Nodes,
     problems: &mut Problems,
 ) -> Option<(NodeName, Option<Kind>)> {
@@ -83,7 +84,7 @@ fn everybody(
     let all: Vec<(NodeName, Vec<IpAddr>)> = nodes.iter().map(|(name, node)| (name.clone(), of(node))).collect();
     let before = problems.errors().count();
     reach.settle(&all, problems);
-    if reach.nodes.len() < 2 && problems.errors().count() == before {
+    if reach.nodes.len() < 2 && problems.errors().count() == before && !lab.holes.top("nodes") {
         problems
             .error(check::place(written), format!("fewer than two nodes have an {} address", reach.family().name()))
             .help("give the nodes addresses, or name those that have one");

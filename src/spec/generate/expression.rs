@@ -48,7 +48,8 @@ impl Names {
             None => self.0.push((name.to_string(), value)),
         }
     }
-    fn get(&self, name: &str) -> Option<&Value> {
+    /// Its value.
+    pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
     /// All names.

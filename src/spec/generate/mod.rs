@@ -9,6 +9,7 @@ mod expression;
 mod paths;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 pub use paths::add as add_routes;
 
@@ -29,19 +30,29 @@ macro_rules! shapes {
 
 shapes!["star", "line", "ring", "tree", "mesh", "grid", "leaf-spine"];
 
-/// Expands the tree of a lab file. Gives the places of `routes: shortest`.
-pub fn expand(tree: &mut Tree, source: &Source, problems: &mut Problems) -> Vec<Span> {
-    let tree::Value::Map(root) = &mut tree.value else { return Vec::new() };
+/// Expands the tree of a lab file.
+pub fn expand(tree: &mut Tree, source: &Source, problems: &mut Problems) -> Expanded {
+    let nothing = Expanded { routes: Vec::new(), whole: true };
+    let tree::Value::Map(root) = &mut tree.value else { return nothing };
     let mut names = Names::default();
     let parameters = take(root, "parameters");
     read_parameters(parameters.as_ref(), &mut names, problems);
     override_parameters(parameters.as_ref(), source, &mut names, problems);
-    let Some(generate) = take(root, "generate") else { return Vec::new() };
-    let mut out = Expansion { parts: Vec::new(), routes: Vec::new(), left: MOST_PARTS, problems };
+    let Some(generate) = take(root, "generate") else { return nothing };
+    let mut out = Expansion { parts: Vec::new(), routes: Vec::new(), left: MOST_PARTS, whole: true, problems };
     out.entries(&generate, &names);
-    let (parts, routes) = (out.parts, out.routes);
+    let Expansion { parts, routes, whole, .. } = out;
     join(root, parts);
-    routes
+    // Ways through half a network would be wrong ones.
+    Expanded { routes: if whole { routes } else { Vec::new() }, whole }
+}
+
+/// What came of expanding.
+pub struct Expanded {
+    /// The places of `routes: shortest`.
+    pub routes: Vec<Span>,
+    /// Whether everything could be made.
+    pub whole: bool,
 }
 
 /// The names of a lab file's parameters; none when it is not YAML.
@@ -94,8 +105,16 @@ fn read_parameters(written: Option<&Tree>, names: &mut Names, problems: &mut Pro
 /// What the command line says instead.
 fn override_parameters(written: Option<&Tree>, source: &Source, names: &mut Names, problems: &mut Problems) {
     for (name, value) in &source.set {
-        if names.names().any(|n| n == name) {
-            names.set(name, Value::of(value));
+        if let Some(own) = names.get(name) {
+            let value = Value::of(value);
+            if let (Value::Number(own), Value::Text(text)) = (own, &value) {
+                let span = written.map(|w| w.span).unwrap_or_default();
+                problems
+                    .error(span, format!("`--set {name}={text}`: the lab's own `{name}` is a whole number, {own}"))
+                    .help(format!("as in `--set {name}={}`", own.saturating_add(1)));
+            } else {
+                names.set(name, value);
+            }
             continue;
         }
         let known: Vec<&str> = names.names().collect();
@@ -114,6 +133,7 @@ struct Expansion<'p> {
     parts: Vec<(Key, Tree)>,
     routes: Vec<Span>,
     left: usize,
+    whole: bool,
     problems: &'p mut Problems,
 }
 
@@ -123,6 +143,7 @@ struct Stop;
 impl Expansion<'_> {
     fn entries(&mut self, list: &Tree, names: &Names) {
         let tree::Value::List(entries) = &list.value else {
+            self.whole = false;
             self.problems
                 .error(list.span, "`generate` must be a list")
                 .help("begin each entry with a dash: `- shape: ring`");
@@ -130,6 +151,7 @@ impl Expansion<'_> {
         };
         for entry in entries {
             if self.entry(entry, names).is_err() {
+                self.whole = false;
                 return;
             }
         }
@@ -255,10 +277,12 @@ impl Expansion<'_> {
         };
         let mut own = Problems::new(Source::new("shape", *text));
         let Some(mut file) = tree::parse(&own.source.clone(), &mut own) else { return Ok(()) };
-        place(&mut file, shape.span);
+        let given: Vec<(&str, Span)> = fields.iter().map(|(key, value)| (key.text.as_str(), value.span)).collect();
+        place(&mut file, shape.span, &given);
         let tree::Value::Map(root) = &mut file.value else { return Ok(()) };
-        let mut inner = Names::default();
+        let (mut inner, mut least) = (Names::default(), Names::default());
         read_parameters(take(root, "parameters").as_ref(), &mut inner, self.problems);
+        read_parameters(take(root, "least").as_ref(), &mut least, self.problems);
         for (key, value) in fields.iter().filter(|(key, _)| key.text != "shape") {
             let known: Vec<String> = inner.names().map(str::to_string).collect();
             if !known.contains(&key.text) {
@@ -273,25 +297,60 @@ impl Expansion<'_> {
                     "write a number, an address or a word",
                 );
             };
-            inner.set(&key.text, Value::of(&self.text(text, value.span, names)?));
+            let given = Value::of(&self.text(text, value.span, names)?);
+            if let Some(wanted) = unfit(&given, inner.get(&key.text), least.get(&key.text), &key.text) {
+                let message = format!("`{}` of the shape `{word}` is {wanted}, and this is `{given}`", key.text);
+                let own = inner.get(&key.text).map(|own| format!("if not said it is {own}"));
+                return self.wrong(value.span, message, own.unwrap_or_default());
+            }
+            inner.set(&key.text, given);
         }
         match take(root, "generate") {
             Some(generate) => self.entries(&generate, &inner),
             None => return Ok(()),
         }
-        if self.problems.any_errors() { Err(Stop) } else { Ok(()) }
+        if self.whole { Ok(()) } else { Err(Stop) }
     }
 }
 
-fn place(tree: &mut Tree, span: Span) {
+/// What a shape's parameter has to be, where `given` is not that.
+fn unfit(given: &Value, own: Option<&Value>, least: Option<&Value>, name: &str) -> Option<String> {
+    match (own?, least, given) {
+        (Value::Number(_), Some(Value::Number(least)), Value::Number(n)) if n < least => {
+            Some(format!("a whole number from {least}"))
+        }
+        (Value::Number(_), _, Value::Number(_)) | (Value::Text(_), ..) => None,
+        (Value::Number(_), Some(least), _) => Some(format!("a whole number from {least}")),
+        (Value::Number(_), None, _) => Some("a whole number".into()),
+        // Two ends in one /31.
+        (Value::Address(_), _, Value::Address(IpAddr::V4(ip))) if name == "links" => {
+            (u32::from(*ip) % 2 != 0).then(|| "an even address".into())
+        }
+        (Value::Address(_), _, Value::Address(IpAddr::V4(_))) => None,
+        (Value::Address(_), ..) => Some("an IPv4 address".into()),
+    }
+}
+
+/// Gives the parts of a shape a place in the lab file: the value of the parameter that a part is made from, if the file says
+/// it, as it does for a name that is too long; else that of the shape.
+fn place(tree: &mut Tree, span: Span, given: &[(&str, Span)]) {
+    let of = |text: &str| {
+        let first = |(open, _): (usize, &str)| {
+            let rest = text[open + 1..].trim_start_matches('(');
+            rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+        };
+        let mut words = text.match_indices('{').map(first);
+        words.find_map(|word| given.iter().find(|(name, _)| *name == word)).map_or(span, |(_, place)| *place)
+    };
     tree.span = span;
     match &mut tree.value {
-        tree::Value::List(items) => items.iter_mut().for_each(|item| place(item, span)),
+        tree::Value::List(items) => items.iter_mut().for_each(|item| place(item, span, given)),
         tree::Value::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
-            key.span = span;
-            place(value, span);
+            key.span = of(&key.text);
+            place(value, span, given);
         }),
-        tree::Value::Null | tree::Value::Scalar(_) => {}
+        tree::Value::Scalar(text) => tree.span = of(text),
+        tree::Value::Null => {}
     }
 }
 

@@ -6,8 +6,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::error::Problems;
+use crate::name::IfName;
 use crate::span::{Sp, Span};
 use crate::spec::{Lab, Node, Text};
+
+/// More routes than this are not made: the network of 3,600 routers that is one slip away would have thirteen million.
+const MOST_ROUTES: usize = 500_000;
 
 struct Cable {
     to: usize,
@@ -16,15 +21,24 @@ struct Cable {
 }
 
 /// Adds the routes, each at the place of the line that asked for them.
-pub fn add(lab: &mut Lab, from: Span) {
+pub fn add(lab: &mut Lab, from: Span, problems: &mut Problems) {
     let names: HashMap<&str, usize> = lab.nodes.keys().enumerate().map(|(n, name)| (name.value.as_str(), n)).collect();
     let nodes: Vec<&Node> = lab.nodes.values().collect();
     let own: Vec<Vec<IpNet>> = nodes.iter().map(|node| addresses(node, "lo")).collect();
+    let targets = own.iter().filter(|addresses| !addresses.is_empty()).count();
+    let most = nodes.len() * own.iter().map(Vec::len).sum::<usize>();
+    if most > MOST_ROUTES {
+        problems
+            .error(from, format!("up to {most} routes: one from each of {} nodes to each of {targets}", nodes.len()))
+            .help(format!("at most {MOST_ROUTES} are made: take fewer nodes, or let a routing daemon find the ways"));
+        return;
+    }
     let mut cables: Vec<Vec<Cable>> = nodes.iter().map(|_| Vec::new()).collect();
     for link in &lab.links {
         let [a, b] = link.endpoints.as_slice() else { continue };
         let end = |text: &Text| {
             let (node, dev) = text.value.split_once(':')?;
+            IfName::new(dev).ok()?;
             let node = *names.get(node)?;
             Some((node, addresses(nodes[node], dev)))
         };
