@@ -339,7 +339,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= 2 && *distance < k.chars().count().max(2))
+        // Of a short word more than half is not a slip.
+        .filter(|(distance, k)| {
+            *distance <= 2 && *distance < k.chars().count().max(2) && distance * 2 <= lower.chars().count().max(2)
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
 }

@@ -128,12 +128,22 @@ impl Drop for Scratch {
     }
 }
 
-/// The file is refused with exit code 2 and these words, and soon.
+/// The same, with no more memory to be had than this many megabytes.
+fn validate_within(megabytes: u32, folder: &Path, file: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -v {}; exec \"$0\" validate \"$1\"", megabytes * 1024)]);
+    command.args([env!("CARGO_BIN_EXE_netlab"), file]).current_dir(folder).env("NO_COLOR", "1").output().unwrap()
+}
+
+/// More than this no lab file takes to be refused; most of it is the file's own text, many times over.
+const MEGABYTES: u32 = 512;
+
+/// The file is refused with exit code 2 and these words, soon, and within little memory.
 fn refused(name: &str, content: &[u8], words: &str) {
     let scratch = Scratch::new(name);
     std::fs::write(scratch.0.join("lab.yaml"), content).unwrap();
     let begun = Instant::now();
-    let output = validate(&scratch.0, "lab.yaml");
+    let output = validate_within(MEGABYTES, &scratch.0, "lab.yaml");
     let took = begun.elapsed();
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{name}: {text}");
@@ -226,6 +236,73 @@ fn what_is_not_a_file_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{file}: {text}");
         assert!(text.contains(words), "{file}: {text}");
     }
+}
+
+/// A million of anything that is made by counting.
+#[test]
+fn what_counts_to_a_million_is_refused() {
+    let generate = |each: &str| {
+        let nodes = "nodes: {\"n{i}\": {interfaces: {lo: {addresses: [10.0.0.1/32]}}}}";
+        format!("name: big\ngenerate:\n  - each: {each}\n    {nodes}\n")
+    };
+    refused("generate", generate("{i: 1..1000000}").as_bytes(), "has 1000000 turns; at most 100000 are made");
+    refused("generate-nested", generate("{i: 1..50000, j: 1..50000}").as_bytes(), "error: ");
+    refused("generate-far", generate("{i: 1..9223372036854775807}").as_bytes(), "at most 100000 are made");
+    let long = format!("name: big\nnodes: {{red: {{routes: [{}]}}}}\n", "default via 10.0.0.1, ".repeat(100_000));
+    refused("one-long-line", long.as_bytes(), "100000 routes; the limit is 10000");
+}
+
+/// Files beside a lab file are ordinary ones below its folder, whatever links say, and not endless.
+#[test]
+fn files_beside_a_lab_file_do_not_leave_its_folder() {
+    let scratch = Scratch::new("beside");
+    let folder = scratch.0.join("lab");
+    std::fs::create_dir_all(folder.join("files")).unwrap();
+    std::fs::write(scratch.0.join("outside"), "secret words").unwrap();
+    std::os::unix::fs::symlink("../outside", folder.join("link")).unwrap();
+    std::os::unix::fs::symlink("..", folder.join("up")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.join("zero")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.join("nowhere")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
+    std::fs::write(folder.join("huge"), vec![b'x'; (1 << 20) + 1]).unwrap();
+    std::fs::write(folder.join("bytes"), b"\xff\xfe").unwrap();
+    std::fs::write(folder.join("good"), "words").unwrap();
+    let cases = [
+        ("../outside", "not a path below"),
+        ("/etc/shadow", "not a path below"),
+        ("files/../../outside", "not a path below"),
+        ("link", "leads out of"),
+        ("up/outside", "leads out of"),
+        ("zero", "leads out of"),
+        ("nowhere", "Too many levels of symbolic links"),
+        ("pipe", "not an ordinary file"),
+        ("files", "not an ordinary file"),
+        ("huge", "at most 1048576 are read"),
+        ("bytes", "not UTF-8"),
+        ("''", "does not say what it holds"),
+    ];
+    for (path, words) in cases {
+        let lab = format!("name: x\nnodes:\n  red:\n    files: {{/etc/x: {{from: {path}}}, /etc/y: {{from: good}}}}\n");
+        std::fs::write(folder.join("lab.yaml"), lab).unwrap();
+        let output = validate_within(MEGABYTES, &folder, "lab.yaml");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{path}: {text}");
+        assert!(text.contains(words) && text.contains("help: ") && text.contains("lab.yaml:4:"), "{path}: {text}");
+        assert!(!text.contains("secret"), "{path}: {text}");
+    }
+    // A lab file that is itself a link: the folder is the one that it lies in.
+    std::fs::write(folder.join("lab.yaml"), "name: good\nnodes: {red: {files: {/etc/x: {from: good}}}}\n").unwrap();
+    std::os::unix::fs::symlink("lab/lab.yaml", scratch.0.join("linked.yaml")).unwrap();
+    assert_eq!(validate(&scratch.0, "linked.yaml").status.code(), Some(0));
+    // Thousands of files, each of a sane size.
+    std::fs::write(folder.join("large"), vec![b'x'; 1 << 20]).unwrap();
+    let many: Vec<String> = (0..200).map(|i| format!("/etc/{i}: {{from: {}large}}", "./".repeat(i + 1))).collect();
+    std::fs::write(folder.join("lab.yaml"), format!("name: x\nnodes: {{red: {{files: {{{}}}}}}}\n", many.join(", ")))
+        .unwrap();
+    let output = validate_within(MEGABYTES, &folder, "lab.yaml");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("of all files together"), "{text}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn meant(named: &str) -> String {
         return "`netlab list` shows the labs".into();
     }
     if path.is_dir() {
-        return format!("`{named}` is a folder: name a file in it, as in `./{named}/LAB.yaml`");
+        return format!("`{named}` is a folder: name a file in it, as in `{}`", path.join("LAB.yaml").display());
     }
     if path.exists() {
         return format!("to mean the file `{named}` of this folder, write `./{named}`");
@@ -77,7 +77,7 @@ fn read_with(path: &Path, set: &[(String, String)]) -> Result<Found> {
     let shown = path.display();
     let cannot = |e: io::Error| Error::usage(format!("cannot read {shown}")).cause(e);
     let meta = std::fs::metadata(path).map_err(|e| {
-        let help = if e.kind() == io::ErrorKind::NotFound { missing(path) } else { None };
+        let help = if e.kind() == io::ErrorKind::NotFound { Some(missing(path)) } else { None };
         help.into_iter().fold(cannot(e), Error::help)
     })?;
     if meta.is_dir() {
@@ -113,17 +113,19 @@ fn read_with(path: &Path, set: &[(String, String)]) -> Result<Found> {
 }
 
 /// What somebody may have meant who named a file that is not there.
-fn missing(path: &Path) -> Option<String> {
+fn missing(path: &Path) -> String {
     let name = |part: Option<&std::ffi::OsStr>| part.and_then(|n| n.to_str()).unwrap_or_default().to_string();
     let (wanted, stem) = (name(path.file_name()), name(path.file_stem()));
     if labs::find(&stem).is_some() {
-        return Some(format!("`{stem}` is a lab inside netlab: write its name alone"));
+        return format!("`{stem}` is a lab inside netlab: write its name alone");
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
-    let near = nearest(&wanted, names.iter().map(String::as_str))?;
-    Some(format!("did you mean `{}`?", folder.join(near).display()))
+    match nearest(&wanted, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{}`?", folder.join(near).display()),
+        None => "`netlab list` shows the labs of netlab and those of this folder".into(),
+    }
 }
 
 /// What is in an ordinary file: `most` bytes of it and one more, if there are as many. Nothing for what has become

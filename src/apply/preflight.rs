@@ -15,6 +15,7 @@ use crate::kernel::{Linux, Refusal, forwarding, ipset, machine, netns};
 use crate::link::{By, Kind};
 use crate::name::NodeName;
 use crate::plan::{ETC, Lacking, Mode, NODES, Op, Plan, action};
+use crate::span::Span;
 use crate::topology::{Interface, Topology};
 
 /// Root, or the capabilities.
@@ -56,6 +57,7 @@ pub fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Result<()> 
     users(topology)?;
     kinds(topology, plan)?;
     qdiscs(topology, plan)?;
+    settings(topology, plan)?;
     names(plan)?;
     limits::look(topology, plan)?;
     if plan.machine().is_some() {
@@ -146,7 +148,9 @@ fn users(topology: &Topology) -> Result<()> {
                 return Err(Error::machine(format!(
                     "service `{name}` of `{node}`: there is no user `{user}` on this machine"
                 ))
-                .place(&topology.source, service.span, ""));
+                .place(&topology.source, service.span, "")
+                .note("nothing was changed")
+                .help("name one of `getent passwd`, or leave `user` out"));
             }
         }
     }
@@ -232,6 +236,46 @@ fn qdiscs(topology: &Topology, plan: &Plan) -> Result<()> {
         .place(&topology.source, span, "needed here")
         .note("nothing was changed")
         .help(format!("load the module (`modprobe {}`), or use a machine whose kernel has it", first.module())))
+}
+
+/// Whether the kernel takes the settings of namespaces. What every lab sets, and what is about an interface, it does.
+fn settings(topology: &Topology, plan: &Plan) -> Result<()> {
+    let usual = |path: &str| {
+        let per_interface = ["net/ipv4/conf/", "net/ipv6/conf/", "net/ipv4/neigh/", "net/ipv6/neigh/"];
+        per_interface.iter().any(|p| path.starts_with(p))
+            || matches!(path, "net/ipv4/ip_forward" | "net/ipv4/ping_group_range")
+    };
+    let mut wanted: BTreeMap<(String, String), Span> = BTreeMap::new();
+    for step in &plan.steps {
+        if let Op::SetSysctl { at, path, value } = &step.op
+            && at.netns.is_some()
+            && !usual(path)
+        {
+            wanted.entry((path.clone(), value.clone())).or_insert(step.from);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<_> = wanted.keys().cloned().collect();
+    let refused = crate::kernel::refused_settings(asked.clone()).map_err(|r| Error::machine(r.to_string()))?;
+    let Some((first, refusal)) = refused.first() else { return Ok(()) };
+    let (path, value) = &asked[*first];
+    let (what, help) = match refusal.errno {
+        libc::ENOENT => (
+            format!("a node has no setting {path} of its own on this kernel"),
+            "leave it out: it is the whole machine's, or of a module that is not loaded",
+        ),
+        libc::EACCES | libc::EPERM => {
+            (format!("{path} is a setting of the whole machine, not of a node"), "leave it out")
+        }
+        _ => (format!("the kernel does not take `{value}` for {path}"), "write a value that it takes"),
+    };
+    let mut error = Error::machine(what).place(&topology.source, wanted[&asked[*first]], "").help(help);
+    for (n, refusal) in &refused[1..] {
+        error = error.note(format!("nor {} = {}: {refusal}", asked[*n].0, asked[*n].1));
+    }
+    Err(error.note("nothing was changed").cause(anyhow::anyhow!("{refusal}")))
 }
 
 /// Names that netlab is about to take.

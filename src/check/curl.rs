@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    CheckKind, NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, shell_words, unexpected,
+    CheckKind, NO_ROUTE, Output, Probe, Reach, SILENCE, Seen, Target, Verdict, first_line, http_url, shell_words,
+    unexpected,
 };
 use crate::error::Problems;
+use crate::ip::parse_port;
 use crate::spec::{self, Expect};
 
 /// A request.
@@ -69,6 +71,52 @@ fn expected(written: &spec::Check, problems: &mut Problems) -> Option<Expected> 
     None
 }
 
+fn known_method(text: &spec::Text, problems: &mut Problems) -> bool {
+    let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase());
+    if !good {
+        let upper = text.to_uppercase();
+        let help = if upper.bytes().all(|b| b.is_ascii_uppercase()) { upper } else { "GET".into() };
+        problems.error(text.span, format!("`{text}` is not an HTTP method")).help(format!("as in `{help}`"));
+    }
+    good
+}
+
+/// curl would take `@FILE` for a file full of headers, to be sent to whoever is asked.
+fn is_header(text: &spec::Text, problems: &mut Problems) -> bool {
+    let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name = text.split_once(':').map_or("", |(name, _)| name);
+    let good = !name.is_empty() && name.chars().all(token) && !text.contains(['\n', '\r']);
+    if !good {
+        problems.error(text.span, format!("`{text}` is not a header")).help("as in `\"X-Version: 2\"`");
+    }
+    good
+}
+
+fn is_host(text: &spec::Text, problems: &mut Problems) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
+    let good = !text.is_empty() && text.chars().all(part);
+    if !good {
+        problems.error(text.span, format!("`{text}` is not the name of a host")).help("as in `blue.example`");
+    }
+    good
+}
+
+/// `HOST:PORT:ADDRESS`
+fn is_resolve(text: &spec::Text, problems: &mut Problems) -> bool {
+    let mut parts = text.splitn(3, ':');
+    let (host, port, address) = (parts.next(), parts.next(), parts.next());
+    let address = address.map(|a| a.trim_start_matches('[').trim_end_matches(']'));
+    let good = host.is_some_and(|h| !h.is_empty())
+        && port.is_some_and(|p| parse_port(p).is_ok())
+        && address.is_some_and(|a| a.parse::<std::net::IpAddr>().is_ok());
+    if !good {
+        problems
+            .error(text.span, format!("`{text}` is not HOST:PORT:ADDRESS"))
+            .help("as in `blue.example:80:10.0.0.2`");
+    }
+    good
+}
+
 impl CheckKind for Curl {
     const WORD: &'static str = "curl";
     const OPTIONS: &'static [&'static str] = &["method", "host", "header", "source", "resolve"];
@@ -76,12 +124,12 @@ impl CheckKind for Curl {
 
     fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
         let url = written.curl.as_ref()?;
-        let good = url.starts_with("http://") || url.starts_with("https://");
-        if !good || url.contains(char::is_whitespace) {
-            let bare = !url.contains("://") && !url.contains(char::is_whitespace) && !url.is_empty();
-            let help =
-                if bare { format!("did you mean `http://{url}`?") } else { "as in `http://192.168.15.2/`".into() };
-            problems.error(url.span, format!("`{url}` is not an http URL")).help(help);
+        let good = http_url(url, &["http://", "https://"], "http://192.168.15.2/", problems);
+        let method = written.method.as_ref().is_none_or(|m| known_method(m, problems));
+        let headers = written.header.iter().filter(|h| !is_header(h, problems)).count() == 0;
+        let host = written.host.as_ref().is_none_or(|h| is_host(h, problems));
+        let resolve = written.resolve.as_ref().is_none_or(|r| is_resolve(r, problems));
+        if !(good && method && headers && host && resolve) {
             return None;
         }
         let mut options = Vec::new();

@@ -34,7 +34,7 @@ pub use seen::{Output, Probe, Reach, Seen, SocketSeen, Target, Verdict};
 pub use words::{duration, shell_words};
 
 use seen::{NO_ROUTE, SILENCE};
-use words::{expect_word, first_line, ip, socket_address, strings, unexpected};
+use words::{expect_word, first_line, http_url, ip, socket_address, strings, unexpected};
 
 /// A check that can be run.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::seen::SILENCE;
-use super::{CheckKind, Output, Probe, Seen, Target, Verdict, shell_words, strings};
+use super::{CheckKind, Output, Probe, Seen, Target, Verdict, http_url, shell_words, strings};
 use crate::error::Problems;
 use crate::spec::{self, Expect};
 
@@ -38,13 +38,7 @@ impl CheckKind for Spread {
 
     fn read(written: &spec::Check, problems: &mut Problems) -> Option<Self> {
         let url = written.spread.as_ref()?;
-        let sane = |c: char| !c.is_whitespace() && !matches!(c, '{' | '}' | '#');
-        let good = url.starts_with("http://") && url.len() > "http://".len() && url.chars().all(sane);
-        if !good {
-            let bare = !url.contains("://") && url.chars().all(sane) && !url.is_empty();
-            let help = if bare { format!("did you mean `http://{url}`?") } else { "as in `http://10.96.0.10/`".into() };
-            problems.error(url.span, format!("`{url}` is not an http URL")).help(help);
-        }
+        let good = http_url(url, &["http://"], "http://10.96.0.10/", problems);
         let requests = match &written.requests {
             Some(said) if !(2..=MOST_REQUESTS).contains(&said.value) => {
                 problems

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::error::{Problems, did_you_mean};
-use crate::ip::WordError;
+use crate::ip::{WordError, parse_port};
 use crate::span::Sp;
 use crate::spec;
 
@@ -54,6 +54,33 @@ pub(super) fn unexpected(expect: &Sp<spec::Expect>, words: &[&str], help: &str, 
         spec::Expect::Properties(_) => ("`{…}`".to_string(), None),
     };
     problems.error(expect.span, format!("this check cannot expect {what}")).help(near.unwrap_or(help.to_string()));
+}
+
+/// Whether a text is a URL of one page of one host. curl would ask a thousand for `http://10.0.0.2/[1-1000]`.
+pub(super) fn http_url(url: &spec::Text, schemes: &[&str], example: &str, problems: &mut Problems) -> bool {
+    let sane = !url.is_empty() && !url.contains(|c: char| c.is_whitespace() || c.is_control());
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)).filter(|_| sane) else {
+        let bare = sane && !url.contains("://");
+        let help = if bare { format!("did you mean `http://{url}`?") } else { format!("as in `{example}`") };
+        problems.error(url.span, format!("`{url}` is not an http URL")).help(help);
+        return false;
+    };
+    let (host, page) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (name, port) = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+        Some((name, after)) => (name, after.strip_prefix(':')),
+        None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
+    };
+    let (what, help) = if name.is_empty() {
+        (format!("`{url}` names no host"), format!("as in `{example}`"))
+    } else if let Some(Err(e)) = port.map(parse_port) {
+        (e.message, e.help.unwrap_or_else(|| "as in `80`".into()))
+    } else if page.contains(['{', '}', '[', ']']) || name.contains(['{', '}', '[', ']']) {
+        (format!("`{url}` stands for several URLs"), "a check asks for one: leave out braces and brackets".into())
+    } else {
+        return true;
+    };
+    problems.error(url.span, what).help(help);
+    false
 }
 
 /// `ADDRESS:PORT`.

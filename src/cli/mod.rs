@@ -86,7 +86,10 @@ pub(crate) type Exit = Result<u8>;
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return mistyped(&error),
+    };
     let json = cli.globals.json;
     let result = match cli.command {
         Command::List(args) => list::run(&args, &cli.globals),
@@ -123,6 +126,39 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     };
+    report::finish();
+    code
+}
+
+/// What clap says of a command line that it cannot read, or of `--help`.
+fn mistyped(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    if !error.use_stderr() {
+        report::answer(&error.render().ansi().to_string());
+        report::finish();
+        return code;
+    }
+    let plain = error.render().to_string();
+    let first = plain.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
+    let mut found = crate::error::Error::usage(first).help("`netlab --help` shows the commands");
+    let lab = |word: &&String| labs::find(word).is_some() || word.ends_with(".yaml") || word.ends_with(".yml");
+    let misplaced = words.first().filter(lab).filter(|_| error.kind() == clap::error::ErrorKind::InvalidSubcommand);
+    if let Some(lab) = misplaced {
+        let command = words.iter().skip(1).find(|w| Cli::command().find_subcommand(w).is_some());
+        let command = command.map_or("up", String::as_str);
+        found = crate::error::Error::usage(format!("`{lab}` is a lab, not a command"))
+            .help(format!("the command comes first: `netlab {command} {lab}`"));
+    }
+    if words.iter().any(|w| w == "--json") {
+        report::json(&report::diagnostic::error_json(&found));
+    } else if misplaced.is_some() {
+        report::talk(&report::diagnostic::error(&found));
+    } else if words.iter().any(|w| w.contains(|c: char| c.is_control())) || plain != report::printable(&plain) {
+        report::talk(report::printable(&plain).trim_end());
+    } else {
+        report::talk(error.render().ansi().to_string().trim_end());
+    }
     report::finish();
     code
 }

@@ -40,7 +40,7 @@ use std::fmt;
 pub use linux::Linux;
 pub use netlink::Netlink;
 pub use observe::{MachineView, View};
-pub use probe::{lacking, lacking_qdiscs};
+pub use probe::{lacking, lacking_qdiscs, refused_settings};
 
 use crate::plan::{Batch, Before, Done, Op, Plan, Undo};
 

@@ -4,7 +4,7 @@ use nix::sched::{CloneFlags, unshare};
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
-use super::{Netlink, Refusal, qdisc};
+use super::{Netlink, Refusal, qdisc, sysctl};
 use crate::link::{By, Kind, NewLink};
 use crate::name::IfName;
 
@@ -30,6 +30,20 @@ pub fn lacking_qdiscs(words: Vec<&'static str>) -> Result<Vec<&'static str>, Ref
     let ask = move || {
         unshare(CloneFlags::CLONE_NEWNET)?;
         Ok(words.into_iter().filter(|word| unknown_qdisc(word)).collect())
+    };
+    std::thread::spawn(ask).join().unwrap_or_else(|_| Err(Refusal::new("cannot ask the kernel")))
+}
+
+/// Which of these settings the kernel does not take in a namespace of its own, by their places in the list. They are
+/// tried in one that ends with the question: a setting of the whole machine is not there, or cannot be written.
+///
+/// # Errors
+/// Without rights there is no namespace to ask in.
+pub fn refused_settings(list: Vec<(String, String)>) -> Result<Vec<(usize, Refusal)>, Refusal> {
+    let ask = move || {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        let refused = |(n, (path, value)): (usize, &(String, String))| Some((n, sysctl::write(path, value).err()?));
+        Ok(list.iter().enumerate().filter_map(refused).collect())
     };
     std::thread::spawn(ask).join().unwrap_or_else(|_| Err(Refusal::new("cannot ask the kernel")))
 }

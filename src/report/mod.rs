@@ -52,5 +52,5 @@ pub fn ask(text: &str) {
 /// Writes an answer as JSON.
 pub fn json(value: &impl Serialize) {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|e| format!("{{\"error\": \"{e}\"}}"));
-    answer(&text);
+    answer(&escape::printable_json(&text));
 }

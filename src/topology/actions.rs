@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 
 use super::interfaces::word;
-use super::{Action, Edit, Node, SetEdit, files, firewall, names, routing, sysctls};
+use super::{Action, Edit, Node, SetEdit, chains, files, firewall, names, routing, sysctls};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::iptables::{Line, Verb};
 use crate::ip::{Family, Route, Rule, WordError};
@@ -280,6 +280,11 @@ impl Of<'_> {
         let base = if family == Family::V4 { &self.node.iptables } else { &self.node.ip6tables };
         let earlier = self.before.iter().flat_map(|e| if family == Family::V4 { &e.iptables } else { &e.ip6tables });
         let there: Vec<&Line> = base.iter().chain(earlier).map(|l| &l.value).collect();
+        chains::check(
+            &lines,
+            &there.iter().map(|l| Sp::new((*l).clone(), Span::default())).collect::<Vec<_>>(),
+            problems,
+        );
         let same = |a: &Line, b: &Line| {
             matches!(b.verb, Verb::Append | Verb::Insert)
                 && (&a.table, &a.chain, &a.rest) == (&b.table, &b.chain, &b.rest)

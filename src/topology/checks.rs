@@ -1,5 +1,6 @@
 //! Checks: the node that each runs in, and the traffic that a `sees` waits for.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::check::{self, Check, CheckKind, Kind};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::parse_ip;
 use crate::name::{IfName, NodeName};
-use crate::span::Sp;
+use crate::span::{Sp, Span};
 use crate::spec;
 
 /// How long a check may take when it does not say.
@@ -24,6 +25,7 @@ type Nodes = IndexMap<NodeName, Node>;
 
 pub(super) fn resolve(lab: &spec::Lab, nodes: &Nodes, problems: &mut Problems) -> Vec<Check> {
     // A check that is not whole keeps its place: its name is known all the same.
+    same_names(lab, problems);
     let mut all: Vec<Option<Check>> = lab.checks.iter().map(|written| check(written, lab, nodes, problems)).collect();
     for (i, written) in lab.checks.iter().enumerate() {
         if !matches!(&all[i], Some(Check { kind: Kind::Sees(_), .. })) {
@@ -37,6 +39,19 @@ pub(super) fn resolve(lab: &spec::Lab, nodes: &Nodes, problems: &mut Problems) -
         }
     }
     all.into_iter().flatten().collect()
+}
+
+/// Reports, `--only` and `during` know a check by its name.
+fn same_names(lab: &spec::Lab, problems: &mut Problems) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for name in lab.checks.iter().filter_map(|check| check.name.as_ref()) {
+        if let Some(first) = seen.insert(name.trim(), name.span) {
+            problems
+                .warn(name.span, format!("two checks are called `{}`", name.trim()))
+                .also(first, "the first is here")
+                .help("give each a name of its own");
+        }
+    }
 }
 
 fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &mut Problems) -> Option<Check> {
@@ -55,7 +70,9 @@ fn check(written: &Sp<spec::Check>, lab: &spec::Lab, nodes: &Nodes, problems: &m
     }
     let kind = kind?;
     let made = || format!("{node}: {}", kind.by_hand());
-    let name = written.name.as_ref().map_or_else(made, |n| n.value.trim().to_string());
+    // One line of a report is one check.
+    let said = written.name.as_ref().map(|n| n.split_whitespace().collect::<Vec<_>>().join(" "));
+    let name = said.filter(|name| !name.is_empty()).unwrap_or_else(made);
     let hint = written.hint.as_ref().map(|h| h.value.trim().to_string());
     let (after, before) =
         (actions::named(&written.after, lab, problems), actions::named(&written.before, lab, problems));
@@ -82,9 +99,9 @@ fn everybody(
         lo.chain(rest).flat_map(|(_, i)| i.addresses.iter().map(|a| a.ip())).collect()
     };
     let all: Vec<(NodeName, Vec<IpAddr>)> = nodes.iter().map(|(name, node)| (name.clone(), of(node))).collect();
-    let before = problems.errors().count();
+    // Where something is wrong already, nodes may be missing for that reason.
     reach.settle(&all, problems);
-    if reach.nodes.len() < 2 && problems.errors().count() == before && !lab.holes.top("nodes") {
+    if reach.nodes.len() < 2 && !problems.any_errors() && !lab.holes.top("nodes") {
         problems
             .error(check::place(written), format!("fewer than two nodes have an {} address", reach.family().name()))
             .help("give the nodes addresses, or name those that have one");

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::interfaces::{place_in, word};
-use super::{Node, ipsets};
+use super::{Node, chains, ipsets};
 use crate::error::{Problems, did_you_mean};
 use crate::ip::iptables::{Line, Verb};
 use crate::ip::{Family, parse_ip, parse_net, parse_port, parse_socket};
@@ -20,6 +20,8 @@ pub(super) fn resolve(written: &spec::Node, node: &mut Node, holes: &Holes, prob
     }
     v4.extend(lines(&written.iptables, Family::V4, written, node, problems));
     v6.extend(lines(&written.ip6tables, Family::V6, written, node, problems));
+    chains::check(&v4, &[], problems);
+    chains::check(&v6, &[], problems);
     for line in v4.iter().chain(&v6).filter(|l| l.verb == Verb::Delete) {
         problems
             .error(line.span, "a node has lines, it deletes none: they are loaded into empty tables")
@@ -37,6 +39,7 @@ pub(super) fn lines(
 ) -> Vec<Sp<Line>> {
     let lines: Vec<Sp<Line>> = texts.iter().filter_map(|text| word(text, text.parse::<Line>(), problems)).collect();
     for line in &lines {
+        let mark = problems.mark();
         ipsets::named(line, family, written, node, problems);
         for flags in [["-i", "--in-interface"], ["-o", "--out-interface"]] {
             if let Some(name) = line.value_of(&flags) {
@@ -54,6 +57,9 @@ pub(super) fn lines(
                     .error(place_in(line.span, value, problems), format!("`{value}` is not {}", family.name()))
                     .help(format!("lines with {other} addresses stand under `{key}`"));
             }
+        }
+        if problems.mark() == mark {
+            chains::line(line, family, problems);
         }
     }
     lines

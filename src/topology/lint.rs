@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::interfaces::place_in;
-use super::{Node, Topology, checks};
+use super::{Node, Topology, checks, tunnels};
 use crate::error::Problems;
 use crate::ip::route::gateways;
 use crate::ip::{Mac, Route};
@@ -35,6 +35,7 @@ pub(super) fn look(topology: &Topology, problems: &mut Problems) {
         gateways_exist(&owners, name, node, problems);
     }
     route_loops(topology, &owners, problems);
+    tunnels::look(topology, problems);
     if let Some(segments) = &segments {
         same_address(topology, segments, problems);
         topology.links.iter().for_each(|link| cable(topology, link, problems));
@@ -48,7 +49,8 @@ fn netns_names(topology: &Topology, problems: &mut Problems) {
         if let Some(first) = seen.insert(&node.netns, node.span) {
             problems
                 .error(node.span, format!("`{name}` and another node would share the namespace `{}`", node.netns))
-                .also(first, "the other");
+                .also(first, "the other")
+                .help("put `{node}` into `netns` with something between it and the rest, or rename one of the two");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the machine anything: the same file means the same everywhere.
 
 mod actions;
+mod chains;
 mod checks;
 mod devices;
 mod files;
@@ -20,6 +21,7 @@ mod routing;
 mod services;
 mod stacks;
 mod sysctls;
+mod tunnels;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -77,7 +77,9 @@ pub(super) fn netns_pattern(lab: &spec::Lab, problems: &mut Problems) -> String 
         return usual;
     }
     if pattern.starts_with(['.', '-']) {
-        problems.error(pattern.span, "a namespace name must start with a letter or digit");
+        problems
+            .error(pattern.span, "a namespace name must start with a letter or digit")
+            .help("as in \"{lab}-{node}\"");
         return usual;
     }
     pattern.value.clone()
@@ -86,7 +88,9 @@ pub(super) fn netns_pattern(lab: &spec::Lab, problems: &mut Problems) -> String 
 pub(super) fn netns(pattern: &str, lab: &str, node: &Sp<String>, problems: &mut Problems) -> String {
     let name = pattern.replace("{lab}", lab).replace("{node}", node);
     if name.len() > LONGEST_NETNS {
-        problems.error(node.span, format!("the namespace name `{name}` has more than {LONGEST_NETNS} characters"));
+        problems
+            .error(node.span, format!("the namespace name `{name}` has more than {LONGEST_NETNS} characters"))
+            .help("shorten `netns`, or the names of lab and node");
     }
     name
 }

@@ -54,7 +54,7 @@ pub fn resolve(lab: &spec::Lab, source: Source, problems: &mut Problems) -> Opti
     let text = |t: &Option<spec::Text>| t.as_ref().map(|t| t.value.trim().to_string()).unwrap_or_default();
     let topology = Topology {
         name: name?,
-        title: text(&lab.title),
+        title: text(&lab.title).split_whitespace().collect::<Vec<_>>().join(" "),
         description: text(&lab.description),
         source,
         nodes: list,

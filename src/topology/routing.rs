@@ -14,6 +14,9 @@ use crate::span::{Sp, Span};
 use crate::spec;
 
 pub(super) fn resolve(name: &str, written: &spec::Node, node: &mut Node, problems: &mut Problems) {
+    if !sane_numbers(name, written, node, problems) {
+        return;
+    }
     let parsed: Vec<Sp<Route>> =
         written.routes.iter().filter_map(|text| word(text, text.parse::<Route>(), problems)).collect();
     node.routes = parsed.iter().filter_map(|route| resolve_route(name, route, &parsed, node, problems)).collect();
@@ -67,6 +70,25 @@ pub(super) fn resolve(name: &str, written: &spec::Node, node: &mut Node, problem
     for entry in &node.fdb {
         device(name, &entry.dev, entry.span, node, problems);
     }
+}
+
+/// Each route is held against the node's addresses and other routes: more than these would take minutes.
+const MOST_ROUTES: usize = 10_000;
+const MOST_ADDRESSES: usize = 4_000;
+
+fn sane_numbers(name: &str, written: &spec::Node, node: &Node, problems: &mut Problems) -> bool {
+    let addresses: usize = node.interfaces.values().map(|i| i.addresses.len()).sum();
+    let (many, what, most) = if written.routes.len() > MOST_ROUTES {
+        (written.routes.len(), "routes", MOST_ROUTES)
+    } else if addresses > MOST_ADDRESSES {
+        (addresses, "addresses", MOST_ADDRESSES)
+    } else {
+        return true;
+    };
+    problems
+        .error(node.span, format!("`{name}` has {many} {what}; the limit is {most}"))
+        .help("spread them over several nodes");
+    false
 }
 
 /// The kernel has a route to the network of each IPv4 address, with metric 0: a second one is refused (EEXIST).
@@ -175,6 +197,10 @@ fn next_hop(
         let span = place(problems);
         problems.error(span, format!("gateway {via} is `{name}` itself")).help("a gateway is another node's address");
         return false;
+    }
+    if let Some(dev) = node.interface_towards(via).filter(|dev| hop.dev.as_ref().is_none_or(|d| d == *dev)) {
+        hop.dev = Some(dev.clone());
+        return true;
     }
     let towards = ways(via, all, node);
     match (towards.first(), &hop.dev) {

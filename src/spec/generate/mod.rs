@@ -20,6 +20,8 @@ use crate::span::{Source, Span};
 
 /// More parts than this are not made: a slip in a number must not fill the memory.
 const MOST_PARTS: usize = 2_000_000;
+/// More turns of one range than this are not made either.
+const MOST_TURNS: i128 = 100_000;
 
 macro_rules! shapes {
     ($($name:literal),+ $(,)?) => {
@@ -361,7 +363,11 @@ fn bounds(text: &str, names: &Names) -> Result<(i64, i64), String> {
         other => Err(format!("a range goes from number to number, and `{other}` is none")),
     };
     let (first, last) = (number(first)?, number(last)?);
-    if last.saturating_sub(first) > 100_000 { Err(format!("`{text}` has too many turns")) } else { Ok((first, last)) }
+    let turns = i128::from(last) - i128::from(first) + 1;
+    if turns > MOST_TURNS {
+        return Err(format!("`{text}` has {turns} turns; at most {MOST_TURNS} are made"));
+    }
+    Ok((first, last))
 }
 
 /// Joins what was made with what the file says itself.
