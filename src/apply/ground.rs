@@ -86,6 +86,12 @@ fn remember() -> Result<()> {
     write.map_err(|e| cannot("write", &note(), e))
 }
 
+/// Does something while no other netlab writes a first journal or clears a last one.
+pub fn alone<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _lock = lock_folder(false)?;
+    work()
+}
+
 /// Removes a lab's folder, and with the last lab everything that netlab made for them all.
 pub fn clear(lab: &str) -> Result<()> {
     let Some(_lock) = lock_folder(false)? else { return Ok(()) };

@@ -7,7 +7,7 @@
 //! nothing left to undo.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,11 @@ impl PlanHead {
     /// The head of a plan.
     pub fn of(plan: &Plan) -> Self {
         PlanHead { lab: plan.lab.clone(), group: plan.group, nodes: plan.nodes.clone() }
+    }
+
+    /// The namespaces that the lab has, or may have.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter_map(|at| at.netns.as_deref())
     }
 }
 
@@ -329,6 +334,16 @@ pub fn read(folder: &Path) -> Result<Option<Entry>> {
         Ok(_) => Ok(parse(&text)?),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(cannot("read", &path, e)),
+    }
+}
+
+/// What the journal of a folder begins with, and nothing else of it: none when it says nothing yet, or to another netlab.
+pub fn head(folder: &Path) -> Option<Header> {
+    let mut line = String::new();
+    BufReader::new(File::open(path(folder)).ok()?).read_line(&mut line).ok()?;
+    match serde_json::from_value(record(&line)?) {
+        Ok(Record::Header(header)) => Some(*header),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ipnet::IpNet;
 
-use super::{limits, running};
+use super::{ground, journal, limits, running};
 use crate::error::{Error, Result};
 use crate::ip::Family;
 use crate::kernel::endpoint::Tun;
@@ -313,6 +313,23 @@ fn names(plan: &Plan) -> Result<()> {
         Some(other) => error.help(format!("lab `{0}` has it: `netlab down {0}`", other.name)),
         None => error.help(format!("if nobody needs it: `ip netns del {first}`")),
     })
+}
+
+/// Names that another lab's journal speaks of, though nothing is there under them: it is being brought up right now, or its
+/// `up` was killed. Its `down` would take an empty namespace of that name for its own.
+pub fn claimed(plan: &Plan) -> Result<()> {
+    let boot = machine::boot_id();
+    let needed: HashSet<&str> = plan.nodes.iter().filter_map(|at| at.netns.as_deref()).collect();
+    for lab in ground::labs().into_iter().filter(|lab| *lab != *plan.lab) {
+        let Some(header) = journal::head(&ground::lab_folder(&lab)).filter(|h| h.boot_id == boot) else { continue };
+        if let Some(name) = header.plan.namespaces().find(|name| needed.contains(name)) {
+            return Err(Error::conflict(format!(
+                "lab `{lab}`, which is not whole right now, has the name `{name}` too"
+            ))
+            .help(format!("`netlab down {lab}`, or wait until it is up or gone")));
+        }
+    }
+    Ok(())
 }
 
 /// With `--on-host`: what of the machine would be in the way.

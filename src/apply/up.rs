@@ -150,7 +150,12 @@ fn fresh(
     };
     let mut kernel = Linux::new(&lock.folder.join("log")).map_err(|r| clear(Error::machine(r.to_string())))?;
     preflight::look(topology, plan, &mut kernel).map_err(clear)?;
-    let mut journal = Journal::create(&lock.folder, &header(found, topology, plan), plan).map_err(clear)?;
+    // No two journals ever speak of one name.
+    let written = ground::alone(|| {
+        preflight::claimed(plan)?;
+        Journal::create(&lock.folder, &header(found, topology, plan), plan)
+    });
+    let mut journal = written.map_err(clear)?;
     let mut outcomes = vec![Outcome::Untouched; plan.steps.len()];
     let injected = failpoint::at("journal", 0).map_err(|r| Error::machine(r.to_string()));
     let result = injected

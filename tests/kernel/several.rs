@@ -81,6 +81,19 @@ fn a_lab_that_needs_a_name_of_another_lab_is_refused_and_told_who_has_it() {
     host.assert_as(&before, "down --all");
 }
 
+/// What a killed `up` was about to make is nobody else's: its `down` would take an empty namespace of that name for its own.
+#[test]
+fn a_name_that_a_killed_up_has_written_down_is_taken_though_nothing_is_there() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.netlab_failing("journal=kill", ["up", "veth-lab"]).killed();
+    host.netlab(["up", "bridge-lab"]).exits(4).says("lab `veth-lab`, which is not whole").says("netlab down veth-lab");
+    host.netlab(["down", "veth-lab"]).success();
+    host.netlab(["up", "bridge-lab"]).success();
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "a name of a killed lab");
+}
+
 #[test]
 fn down_all_takes_every_lab_down() {
     let Some(host) = Host::new() else { return };
