@@ -15,13 +15,13 @@ class Failed(Exception):
     """Something did not work."""
 
 
-def run(command, meanwhile=lambda child: None, patience=None, environment=None):
+def run(command, meanwhile=lambda child: None, patience=None):
     """Runs a command to its end: milliseconds, and what it printed. After `patience` seconds it is ended, and that is None."""
     said = FOLDER / "said"
     with open(said, "wb") as out:
         begun = time.perf_counter()
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
         meanwhile(child)
         try:

@@ -80,12 +80,11 @@ pub fn of(families: &[Family]) -> Vec<(Family, Result<Vec<String>, Refusal>)> {
     families.iter().map(|f| (*f, shown(*f))).collect()
 }
 
-/// What there is of any family; a refusal counts only for those that are `wanted`.
+/// What there is of any family; a refusal counts only for those that are `wanted`. Programs are started only for families
+/// that have tables here.
 pub fn all_of(wanted: &[Family]) -> Vec<(Family, Result<Vec<String>, Refusal>)> {
-    if !is_any() {
-        return Vec::new();
-    }
-    let mut found = of(&[Family::V4, Family::V6]);
+    let there: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(|family| has_tables(*family)).collect();
+    let mut found = of(&there);
     found.retain(|(family, shown)| shown.is_ok() || wanted.contains(family));
     found
 }
@@ -127,18 +126,19 @@ pub fn nft_chains() -> Vec<String> {
     list
 }
 
-/// Whether the calling thread's namespace has any firewall table at all. Cheap: no program is started, so that every node
-/// of a large lab can be asked.
-pub fn is_any() -> bool {
-    let legacy = ["ip_tables_names", "ip6_tables_names"];
-    let named = |file: &str| {
-        std::fs::read_to_string(format!("/proc/thread-self/net/{file}")).is_ok_and(|t| !t.trim().is_empty())
+/// Whether the calling thread's namespace has tables of a family. Cheap: no program is started, so that every node of a
+/// large lab can be asked.
+fn has_tables(family: Family) -> bool {
+    let legacy = match family {
+        Family::V4 => "ip_tables_names",
+        Family::V6 => "ip6_tables_names",
     };
-    legacy.iter().any(|file| named(file)) || nft_has_tables().unwrap_or(true)
+    let names = std::fs::read_to_string(format!("/proc/thread-self/net/{legacy}"));
+    names.is_ok_and(|t| !t.trim().is_empty()) || nft_has_tables(family).unwrap_or(true)
 }
 
-/// Asks nf_tables for its tables: NFT_MSG_GETTABLE, all families.
-fn nft_has_tables() -> Result<bool, Refusal> {
+/// Asks nf_tables for a family's tables: NFT_MSG_GETTABLE.
+fn nft_has_tables(family: Family) -> Result<bool, Refusal> {
     use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
     const GETTABLE: u16 = (10 << 8) | 1; // NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
     const FLAGS: u16 = 0x301; // NLM_F_REQUEST | NLM_F_DUMP
@@ -148,7 +148,12 @@ fn nft_has_tables() -> Result<bool, Refusal> {
     let mut request = Vec::from(20_u32.to_ne_bytes());
     request.extend(GETTABLE.to_ne_bytes());
     request.extend(FLAGS.to_ne_bytes());
-    request.extend([0; 12]); // sequence, port, and an empty nfgenmsg
+    let nfproto = match family {
+        Family::V4 => libc::AF_INET,
+        Family::V6 => libc::AF_INET6,
+    };
+    request.extend([0; 8]); // sequence, port
+    request.extend([nfproto as u8, 0, 0, 0]); // nfgenmsg
     socket.send(&request, 0)?;
     let answer = patience::receive(&socket)?;
     let kind = answer.get(4..6).map_or(0, |b| u16::from_ne_bytes([b[0], b[1]]));
