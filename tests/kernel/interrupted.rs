@@ -193,22 +193,49 @@ fn killed_at_any_moment_on_the_machine_down_leaves_nothing() {
     killed_at_any_moment(&sweep);
 }
 
-/// Thirty moments, or `NETLAB_SOAK`; the first ones are the same in every run.
-fn killed_at_any_moment(sweep: &Sweep) {
-    let times = std::env::var("NETLAB_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(30);
+#[test]
+fn repair_killed_at_any_moment_down_leaves_nothing() {
+    let Some(sweep) = Sweep::of(&["nat-lab"], 1) else { return };
+    for (n, moment) in moments(4).enumerate() {
+        sweep.host.netlab(sweep.up()).success();
+        sweep.host.sh("ip netns del red; ip -n host link del uplink; ip netns exec host iptables -t nat -F").success();
+        kill_after(&sweep, &["repair"], moment);
+        // Whoever goes on has a whole lab, whoever stops has none.
+        if n % 2 == 0 {
+            sweep.host.netlab(["repair"]).success();
+            sweep.host.netlab(["status"]).success();
+        }
+        sweep.host.netlab(sweep.down()).success();
+        sweep.nothing_left(&format!("a repair killed after {moment:?} (number {n})"));
+    }
+}
+
+/// Moments within a command's life, the same ones in every run: a part of thirty, or of `NETLAB_SOAK`.
+fn moments(part: u32) -> impl Iterator<Item = Duration> {
+    let times: u32 = std::env::var("NETLAB_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(30);
     let mut seed: u32 = 77_777;
-    for n in 0..times {
+    (0..times / part).map(move |_| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let moment = Duration::from_micros(u64::from(seed >> 8) % 60_000);
-        let seconds = moment.as_secs_f64();
-        let command =
-            |words: &[&str]| format!("netlab {} & p=$!; sleep {seconds}; kill -9 $p; wait $p || true", words.join(" "));
-        sweep.host.sh(&command(&sweep.up()));
+        Duration::from_micros(u64::from(seed >> 8) % 60_000)
+    })
+}
+
+fn kill_after(sweep: &Sweep, words: &[&str], moment: Duration) {
+    let (words, seconds) = (words.join(" "), moment.as_secs_f64());
+    sweep.host.sh(&format!("netlab {words} & p=$!; sleep {seconds}; kill -9 $p; wait $p || true"));
+}
+
+fn killed_at_any_moment(sweep: &Sweep) {
+    let mut times = 0;
+    for (n, moment) in moments(1).enumerate() {
+        kill_after(sweep, &sweep.up(), moment);
+        // The `down` that finds the remains is killed too, and a second one finds what it has left.
         if n % 3 == 2 {
-            sweep.host.sh(&command(&sweep.down()));
+            kill_after(sweep, &sweep.down(), moment);
         }
         sweep.host.netlab(sweep.down()).success();
         sweep.nothing_left(&format!("killed after {moment:?} (number {n})"));
+        times += 1;
     }
     println!("FIGURE: {times} random moments at which `{}` was killed, or its `down`", sweep.up().join(" "));
 }
