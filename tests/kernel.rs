@@ -36,6 +36,8 @@ mod endpoints;
 mod exec;
 #[path = "kernel/harness.rs"]
 mod harness;
+#[path = "kernel/hostile.rs"]
+mod hostile;
 #[path = "kernel/hung.rs"]
 mod hung;
 #[path = "kernel/interrupted.rs"]
@@ -44,10 +46,14 @@ mod interrupted;
 mod life;
 #[path = "kernel/limits.rs"]
 mod limits;
+#[path = "kernel/mistyped.rs"]
+mod mistyped;
 #[path = "kernel/monkey.rs"]
 mod monkey;
 #[path = "kernel/oracle.rs"]
 mod oracle;
+#[path = "kernel/preflight.rs"]
+mod preflight;
 #[path = "kernel/refused.rs"]
 mod refused;
 #[path = "kernel/scarce.rs"]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anstyle::{AnsiColor, Style};
 
 use super::escape::printable;
+use super::json_text;
 use crate::apply::checks::{Outcome, Outcomes};
 use crate::error::plural;
 
@@ -25,7 +26,7 @@ pub enum Format {
 pub fn draw(outcomes: &Outcomes, format: Format) -> String {
     match format {
         Format::Text => text(outcomes),
-        Format::Json => serde_json::to_string_pretty(outcomes).unwrap_or_default(),
+        Format::Json => json_text(outcomes),
         Format::Junit => junit(outcomes),
         Format::Tap => tap(outcomes),
     }

@@ -51,6 +51,11 @@ pub fn ask(text: &str) {
 
 /// Writes an answer as JSON.
 pub fn json(value: &impl Serialize) {
+    answer(&json_text(value));
+}
+
+/// JSON, with nothing in it that draws on a terminal.
+fn json_text(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|e| format!("{{\"error\": \"{e}\"}}"));
-    answer(&escape::printable_json(&text));
+    escape::printable_json(&text)
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::checks::{self, Format, Line};
 use super::escape::printable;
+use super::json_text;
 use crate::apply::checks::Outcome;
 use crate::apply::trial::{Trial, Verdict};
 use crate::error::plural;
@@ -13,9 +14,7 @@ use crate::error::plural;
 pub fn draw(trials: &[Trial], format: Format, seconds: f64) -> String {
     match format {
         Format::Text => summary(trials, seconds),
-        Format::Json => {
-            serde_json::to_string_pretty(&json!({ "labs": trials, "seconds": seconds })).unwrap_or_default()
-        }
+        Format::Json => json_text(&json!({ "labs": trials, "seconds": seconds })),
         Format::Junit => junit(trials, seconds),
         Format::Tap => tap(trials),
     }
