@@ -21,7 +21,7 @@ def run(command, meanwhile=lambda child: None, patience=None):
     with open(said, "wb") as out:
         begun = time.perf_counter()
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=FOLDER
         )
         meanwhile(child)
         try:

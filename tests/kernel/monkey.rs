@@ -106,7 +106,9 @@ fn monkey(seed: u64) {
              for table in $(cat /media/tmp/tables); do nft list table inet $table; done")
         .success();
     // What is the learner's is for the learner to take away, and only that.
-    host.sh("set +e; while pidof sleep > /dev/null; do for p in $(pidof sleep); do kill -9 $p; done; done
+    // A shell whose first `sleep` was killed begins its second one: both are what is looked for.
+    host.sh("set +e; own='^(sh -c trap|sleep 1000)'
+             while pgrep -f \"$own\" > /dev/null; do for p in $(pgrep -f \"$own\"); do kill -9 $p; done; done
              while read -r name; do umount /run/netns/$name 2>/dev/null; rm -f /run/netns/$name; done < /media/tmp/theirs
              for table in $(cat /media/tmp/tables); do nft delete table inet $table; done
              for link in $(cat /media/tmp/links); do ip link del $link; done
