@@ -16,6 +16,8 @@ LONGEST = 15
 BUDGET = 420
 # A bridge's ports, and how many one of several bridges has.
 PORTS, FEW = 1023, 250
+# A lab file makes no more routes: every router of the other shapes has one to every other.
+ROUTES = 500_000
 
 
 def grid(n):
@@ -117,6 +119,8 @@ def reason_to_stop(name, way, n, points, so_far):
         return f"stops at {points[-1]['n']:,}: a bridge has {PORTS:,} ports"
     if name == "bridges" and n <= FEW:
         return None
+    if name not in ("star", "bridges") and n * n > ROUTES:
+        return f"stops at {points[-1]['n']:,}: a lab file makes at most {ROUTES:,} routes"
     seconds = expected(points, n)
     # netlab's large networks come up twice, once for the memory.
     if seconds > LONGEST:
