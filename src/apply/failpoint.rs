@@ -1,8 +1,9 @@
 //! Failures on demand, in the shipped binary, for the tests that sweep them.
 //!
 //! `NETLAB_FAILPOINT=up:7=error` makes step 7 fail, `up:7=kill` ends netlab with SIGKILL right before it, and
-//! `done:7=kill` right after it, before the journal hears of it. `down:N=…` is the same on the way down, `journal=kill`
-//! stops after the plan has been written and nothing done. `half:N=kill` ends netlab in the middle of a batch, with every
+//! `done:7=kill` right after it, before the journal hears of it. `down:N=…` is the same on the way down, `repair:N=…`
+//! and `repaired:N=…` before and after a step that is done again. `journal=kill` stops after the plan has been written and
+//! nothing done. `half:N=kill` ends netlab in the middle of a batch, with every
 //! step before N done and none of the batch on record. `hang:N=SECONDS` and `patience=SECONDS` are `kernel::patience`'s.
 
 use crate::kernel::Refusal;

@@ -437,11 +437,12 @@ pub fn parse(text: &str) -> Result<Option<Entry>> {
     Ok(Some(entry))
 }
 
-/// A repair does steps again. What was there before netlab came is what the first record says.
+/// A repair does steps again. What was there before netlab came is what the first record says. A namespace is made again
+/// only when the one on record is gone, and who the new one is nobody knows yet.
 fn begun(outcome: &Outcome, before: Option<Before>) -> Outcome {
     match outcome {
         Outcome::Untouched => Outcome::Begun(before),
-        Outcome::Begun(first) => Outcome::Begun(first.clone().or(before)),
+        Outcome::Begun(first) | Outcome::Done(first, Done::Netns(_)) => Outcome::Begun(first.clone().or(before)),
         Outcome::Done(first, done) => Outcome::Done(first.clone().or(before), done.clone()),
     }
 }

@@ -9,8 +9,10 @@ use crate::topology::Topology;
 
 /// netlab's own threads beside those that visit nodes, and the programs that it runs one after the other.
 const OWN_PROCESSES: u64 = 6;
-/// A cable's two namespaces, sockets, pipes of a program.
-const OWN_FILES: u64 = 16;
+/// Files that netlab opens beside those that it was started with: the journal and the lock, a cable's two namespaces, sockets,
+/// pipes of a program. What is opened many times over (cables, visits) takes as many as there are, so a large lab needs no
+/// more than a small one.
+pub(super) const OWN_FILES: u64 = 24;
 /// The folder of names, and what one node's programs see.
 const OWN_MOUNTS: u64 = 16;
 
@@ -41,7 +43,6 @@ fn needs(plan: &Plan) -> Vec<Need> {
         Need { of: Thing::Namespaces, pieces: pieces(namespace), own: 1 },
         Need { of: Thing::Mounts, pieces: pieces(namespace), own: OWN_MOUNTS },
         Need { of: Thing::Processes, pieces: pieces(process), own: own_processes() },
-        Need { of: Thing::Files, pieces: Vec::new(), own: OWN_FILES },
     ]
 }
 
@@ -80,7 +81,7 @@ fn words(need: &Need) -> String {
     match need.of {
         Thing::Namespaces | Thing::Mounts => format!("one for each of {n} {}, and {own} more", plural(n, "node")),
         Thing::Processes => format!("{n} {}, and netlab itself {own}", plural(n, "program")),
-        Thing::Files => format!("{own} at a time, however large it is"),
+        Thing::Files => own.to_string(),
     }
 }
 
@@ -116,7 +117,7 @@ fn narrow(nodes: u64, limits: &[Limit]) -> Vec<Met> {
         }
         let room = limit.left().saturating_sub(own);
         let enough = if pieces.is_empty() {
-            format!("netlab needs {own}")
+            format!("netlab needs {}", limit.used + own)
         } else {
             format!("there is room for {room} {pieces}")
         };
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn every_limit_that_is_too_low_is_told_at_once() {
         let lab = star(50);
-        let limits = [limit(Thing::Namespaces, 10, 9), limit(Thing::Mounts, 50, 40), limit(Thing::Files, 64, 8)];
+        let limits = [limit(Thing::Namespaces, 10, 9), limit(Thing::Mounts, 50, 40), limit(Thing::Processes, 4000, 8)];
         let error = judge(&lab, &build(&lab, Mode::Isolated), &limits).unwrap_err();
         assert_eq!(error.detail().help.len(), 2, "{error:?}");
     }
@@ -182,7 +183,7 @@ mod tests {
         assert!(narrow(1000, &[limit(Thing::Mounts, 100_000, 50), limit(Thing::Files, 1024, 10)]).is_empty());
         let found = narrow(1000, &[limit(Thing::Namespaces, 51, 10), limit(Thing::Files, 20, 10)]);
         let words: Vec<&str> = found.iter().map(|met| met.found.as_str()).collect();
-        assert_eq!(words, ["the.limit is 51: there is room for 40 nodes", "the.limit is 20: netlab needs 16"]);
+        assert_eq!(words, ["the.limit is 51: there is room for 40 nodes", "the.limit is 20: netlab needs 34"]);
         assert_eq!(found.iter().map(|met| met.stops).collect::<Vec<_>>(), [false, true]);
     }
 }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ipnet::IpNet;
 
-use super::{ground, journal, limits, running};
+use super::limits::{self, OWN_FILES};
+use super::{ground, journal, running};
 use crate::error::{Error, Result};
 use crate::ip::Family;
 use crate::kernel::endpoint::Tun;
@@ -36,18 +37,16 @@ pub fn rights() -> Result<()> {
     })
 }
 
-/// As many open files as the steps take, and taking them back: before the first folder is made. What is made many times
-/// over (cables, visits) takes as many as there are, so a large lab needs no more than a small one.
+/// As many open files as the steps take, and taking them back: before the first folder is made.
 pub fn files(plan: &Plan) -> Result<()> {
-    const NEEDED: u64 = 28;
-    let open = kernel_limits::open_files();
-    let allowed = open + kernel_limits::room_for_files(NEEDED.saturating_sub(open)) as u64;
-    if allowed >= NEEDED {
+    let (open, room) = (kernel_limits::open_files(), kernel_limits::room_for_files(OWN_FILES) as u64);
+    if room >= OWN_FILES {
         return Ok(());
     }
-    Err(Error::machine(format!("`{}` needs {NEEDED} open files, and may have {allowed}", plan.lab))
+    let (wanted, allowed) = (open + OWN_FILES, open + room);
+    Err(Error::machine(format!("`{}` needs {wanted} open files, and may have {allowed}", plan.lab))
         .note("nothing was changed")
-        .help(format!("`ulimit -n {NEEDED}`, or more, before it")))
+        .help(format!("`ulimit -n {wanted}`, or more, before it")))
 }
 
 /// Everything else.

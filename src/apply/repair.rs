@@ -75,15 +75,17 @@ impl Mender<'_> {
         let expected = self.expected();
         let mut actual = self.observe()?;
         let found = diff(&expected, &actual);
-        if found.is_empty() && over.is_empty() && reload.is_empty() {
+        let lost = self.lost(&found);
+        if found.is_empty() && lost.is_empty() && over.is_empty() && reload.is_empty() {
             return Ok(Repaired::default());
         }
-        for drift in &found {
+        // What stands under the name of a lost namespace is not looked into: it may be a stranger's.
+        for drift in found.iter().filter(|drift| !lost.iter().any(|(_, at)| *at.node == *drift.node)) {
             undo_by_hand(self.kernel, &self.now.plan, drift)
                 .map_err(|r| Error::machine(format!("{}: cannot mend: {drift}", drift.node)).cause(r))?;
         }
-        for at in self.now.plan.nodes.clone().iter().filter(|at| missing_netns(&found, at)) {
-            self.make_namespace(at)?;
+        for (n, at) in lost {
+            self.make_namespace(n, at)?;
         }
         for step in over {
             self.forget(step, &expected).map_err(|refusal| refused(step, self.source, &refusal))?;
@@ -138,19 +140,34 @@ impl Mender<'_> {
         seen.map_err(|r| Error::machine("cannot read the lab's state").cause(r))
     }
 
+    /// The namespaces that are to be made again, by their steps: those that are gone, and those that an interrupted repair
+    /// was making.
+    fn lost(&self, found: &[Drift]) -> Vec<(usize, At)> {
+        let gone =
+            |at: &At| found.iter().any(|d| d.node == *at.node && d.item == Item::Netns && d.change == Change::Missing);
+        let steps = self.now.plan.steps.iter().zip(&self.now.outcomes).enumerate();
+        steps
+            .filter_map(|(n, (step, outcome))| match &step.op {
+                Op::AddNetns { at } if gone(at) || outcome.done().is_none() => Some((n, at.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The namespace itself, before anything in it.
-    fn make_namespace(&mut self, at: &At) -> Result<()> {
-        for n in 0..self.now.plan.steps.len() {
-            let step = self.now.plan.steps[n].clone();
-            if matches!(&step.op, Op::AddNetns { at: a } if a == at) {
-                // Programs may hold the old namespace, and nobody would find them there later.
-                let netns = at.netns.clone().unwrap_or_default();
-                let identity = self.kernel.identities.get(&netns).copied();
-                let _ = self.kernel.take_back(&Undo::EndProcesses { netns, identity });
-                self.again(n).map_err(|r| Error::machine(format!("cannot {}", step.op.title())).cause(r))?;
-            }
-        }
-        Ok(())
+    fn make_namespace(&mut self, n: usize, at: At) -> Result<()> {
+        let netns = at.netns.unwrap_or_default();
+        let identity = self.kernel.identities.remove(&netns);
+        // Programs may hold the old namespace, and nobody would find them there later. Under the name there may be an empty
+        // file, or an empty namespace of an interrupted repair; a namespace of somebody else's stays, and is named.
+        let _ = self.kernel.take_back(&Undo::EndProcesses { netns: netns.clone(), identity });
+        let dropped = self.kernel.take_back(&Undo::DropNetns { netns: netns.clone(), identity });
+        dropped.map_err(|refusal| {
+            Error::conflict(format!("the namespace of `{}` is gone, and its name is taken", at.node))
+                .cause(refusal)
+                .help(format!("`ip netns del {netns}` if nobody needs it, then `netlab repair {}`", self.now.plan.lab))
+        })?;
+        self.again(n).map_err(|refusal| refused(&self.now.plan.steps[n], self.source, &refusal))
     }
 
     /// What of a step that no longer counts cannot be seen as a difference: routes in a routing daemon's name, and
@@ -222,6 +239,7 @@ impl Mender<'_> {
         self.journal.begin(number, before)?;
         failpoint::at("repair", n)?;
         let done = self.kernel.perform(&self.now.plan, &op)?;
+        failpoint::at("repaired", n)?;
         self.journal.done(number, done.clone())?;
         if let Op::LoadRules { at, .. } = &op {
             self.kernel.forget_connections(at)?;
@@ -267,10 +285,6 @@ fn loads(op: &Op, at: &At, family: Family) -> bool {
 fn lends(plan: &Plan, at: &At, master: &IfName) -> bool {
     let makes = |op: &Op| matches!(op, Op::AddLink { at: a, link } if a == at && link.name == *master && link::lends(link.kind.word()));
     plan.steps.iter().any(|s| makes(&s.op))
-}
-
-fn missing_netns(found: &[Drift], at: &At) -> bool {
-    found.iter().any(|d| d.node == *at.node && d.item == Item::Netns && d.change == Change::Missing)
 }
 
 /// Takes away what was added, and turns back what was changed in place.

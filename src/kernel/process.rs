@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -225,6 +226,16 @@ pub fn marked(mark: &str) -> Vec<i32> {
         std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == wanted))
     };
     pids().filter(has).collect()
+}
+
+/// Every process that says what it says to a file, or to one below a folder: a program may have written over its own
+/// environment (nginx does, for the sake of its title), and its start may be on nobody's record.
+pub fn talking_to(log: &Path) -> Vec<i32> {
+    let talks = |pid: &i32| {
+        let said_to = |fd: i32| std::fs::read_link(format!("/proc/{pid}/fd/{fd}"));
+        [1, 2].into_iter().any(|fd| said_to(fd).is_ok_and(|file| file.starts_with(log)))
+    };
+    pids().filter(talks).collect()
 }
 
 /// Every program of any lab on the machine itself.

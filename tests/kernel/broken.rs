@@ -75,6 +75,12 @@ const NAT_LAB: &[Break] = &[
         check: "red reaches blue",
     },
     Break {
+        // Its name is left, an empty file.
+        by_hand: "umount /run/netns/red",
+        named: &["red: network namespace is missing"],
+        check: "red reaches blue",
+    },
+    Break {
         by_hand: "ip -n host link del v-net-0",
         named: &["host: interface v-net-0 is missing"],
         check: "blue reaches the outside",
@@ -220,28 +226,33 @@ fn repair_mends_everything_at_once() {
 
 #[test]
 fn a_repair_that_is_killed_can_be_repeated_or_taken_down() {
-    killed_repairs(&["up", "nat-lab"], "ip netns del red; ip -n host link del uplink; kill -9 $(ip netns pids blue)");
+    let by_hand = "ip netns del red; ip -n host link del uplink; kill -9 $(ip netns pids blue)";
+    killed_repairs(&["up", "nat-lab"], by_hand, "repair");
+    killed_repairs(&["up", "nat-lab"], by_hand, "repaired");
 }
 
 #[test]
 fn on_the_machine_a_repair_that_is_killed_can_be_repeated_or_taken_down() {
-    killed_repairs(
-        &["up", "nat-lab", "--on-host"],
-        "ip netns del red; ip link del uplink; iptables -t nat -F; kill -9 $(ip netns pids blue)",
-    );
+    let by_hand = "ip netns del red; ip link del uplink; iptables -t nat -F; kill -9 $(ip netns pids blue)";
+    killed_repairs(&["up", "nat-lab", "--on-host"], by_hand, "repair");
+    killed_repairs(&["up", "nat-lab", "--on-host"], by_hand, "repaired");
 }
 
-fn killed_repairs(up: &[&str], by_hand: &str) {
+/// `place` is right before a step, or right after it while the journal has not heard of it.
+fn killed_repairs(up: &[&str], by_hand: &str, place: &str) {
     let Some(host) = Host::new() else { return };
     host.furnish();
     let before = host.snapshot();
-    let mut killed = 0;
-    for n in (0..host.steps(&up[1..])).step_by(2) {
-        host.netlab(up).success();
+    let (mut killed, mut whole) = (0, false);
+    for n in 0..host.steps(&up[1..]) {
+        if !whole {
+            host.netlab(up).success();
+        }
         host.sh(by_hand).success();
-        let repair = host.netlab_failing(&format!("repair:{n}=kill"), ["repair"]);
-        if repair.code == Some(0) {
-            // A step that this repair had no need of. The lab is whole, and stays for the next one.
+        let repair = host.netlab_failing(&format!("{place}:{n}=kill"), ["repair"]);
+        // Or it was a step that this repair had no need of. The lab is whole, and stays for the next one.
+        whole = repair.code == Some(0);
+        if whole {
             continue;
         }
         repair.killed();
@@ -251,11 +262,50 @@ fn killed_repairs(up: &[&str], by_hand: &str) {
             host.netlab(["status"]).success();
         }
         host.netlab(["down"]).success();
-        host.assert_as(&before, format!("{up:?}, a repair killed at step {n}"));
+        host.assert_as(&before, format!("{up:?}, a repair killed at {place}:{n}"));
     }
-    assert!(killed > 5, "only {killed} of the steps were repaired");
-    host.netlab(["down", up[1]]).success();
+    assert!(killed > 8, "only {killed} of the steps were repaired");
+    if whole {
+        host.netlab(["down", up[1]]).success();
+    }
     host.assert_as(&before, format!("{up:?}, a repair"));
+}
+
+/// A name that a repair was giving, and the new namespace behind it, which nobody has on record yet.
+#[test]
+fn a_namespace_that_was_being_made_again_is_made_again_or_taken_down() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let under_the_name = ["true", "umount /run/netns/red", "umount /run/netns/red; rm /run/netns/red"];
+    for (found, then) in under_the_name.iter().flat_map(|found| [(found, "repair"), (found, "down")]) {
+        host.netlab(["up", "veth-lab"]).success();
+        host.sh("ip netns del red").success();
+        let first = (0..2).find(|n| {
+            host.netlab_failing(&format!("repaired:{n}=kill"), ["repair"]).code != Some(0) || {
+                host.sh("ip netns del red").success();
+                false
+            }
+        });
+        assert!(first.is_some(), "a namespace is made by one of the first two steps");
+        host.sh(found).success();
+        host.netlab(["status"]).exits(1);
+        host.netlab([then]).success();
+        if then == "repair" {
+            host.netlab(["check"]).success();
+            host.netlab(["down"]).success();
+        }
+        host.assert_as(&before, format!("`{found}` and {then} after a killed repair"));
+    }
+    // Somebody has moved in.
+    host.netlab(["up", "veth-lab"]).success();
+    host.sh("ip netns del red").success();
+    host.netlab_failing("repaired:0=kill", ["repair"]).killed();
+    host.sh("ip -n red link add theirs type bridge").success();
+    host.netlab(["repair"]).exits(4).says("/run/netns/red is in use by somebody else");
+    host.netlab(["down"]).exits(5).says("/run/netns/red is in use by somebody else");
+    host.sh("ip -n red link show theirs; ip netns del red").success();
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "somebody had moved in");
 }
 
 #[test]

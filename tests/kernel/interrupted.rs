@@ -163,6 +163,37 @@ fn killed_while_the_ground_is_cleared_a_second_down_leaves_nothing() {
     sweep.nothing_left("killed when the lab's folder was gone and the ground was not");
 }
 
+/// nginx writes its title over its environment, and so over the lab's mark; on the machine itself it lives in no namespace of
+/// the lab's.
+#[test]
+fn a_program_on_the_machine_that_has_no_mark_and_is_on_no_record_is_found() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let lab = "name: web-on-host
+nodes:
+  host:
+    kind: host
+    interfaces: {web0: {addresses: [10.99.0.1/24]}}
+    services:
+      web: {run: [nginx, -e, stderr, -c, /run/web.conf, -g, daemon off;], ready: {tcp: 8099}}
+  other: {interfaces: {eth0: {addresses: [10.99.0.2/24]}}}
+links: [{endpoints: [host:web0, other:eth0]}]
+";
+    let conf = "pid /run/web.pid; error_log stderr; events {} http { access_log off; server { listen 8099; } }";
+    let lab = host.write("web.yaml", lab);
+    let start = host.steps(&[&lab, "--on-host"]) - 1;
+    for point in ["up", "done"].map(|place| format!("{place}:{start}=kill")) {
+        host.sh(&format!("echo '{conf}' > /run/web.conf")).success();
+        host.netlab_failing(&point, ["up", &lab, "--on-host"]).killed();
+        if point.starts_with("done") {
+            host.wait_for("ss -Hltn sport = :8099 | grep -q . && pgrep -f 'worker process'");
+        }
+        host.netlab(["down"]).success();
+        host.sh("rm -f /run/web.conf /run/web.pid").success();
+        host.assert_as(&before, &point);
+    }
+}
+
 #[test]
 fn something_that_cannot_be_taken_back_is_named_and_a_second_down_takes_it() {
     let Some(sweep) = Sweep::of(&["nat-lab", "--on-host"], 1) else { return };

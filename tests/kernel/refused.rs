@@ -40,6 +40,8 @@ fn a_namespace_that_took_the_place_of_ours_is_left_alone_and_named() {
     host.netlab(["up", "veth-lab"]).success();
     host.sh("ip netns del red; ip netns add red; ip -n red link add name keep type bridge").success();
     host.netlab(["status"]).exits(1).says("red: network namespace is missing");
+    let refused = host.netlab(["repair"]).exits(4).says("the namespace of `red` is gone, and its name is taken");
+    refused.says("/run/netns/red is another namespace").says("`ip netns del red` if nobody needs it");
     host.netlab(["down"]).exits(5).says("/run/netns/red is another namespace than the one that netlab made");
     host.sh("ip -n red link show keep; test ! -e /run/netns/blue").success();
     host.sh("ip netns del red").success();

@@ -42,7 +42,7 @@ impl Linux {
         // What `ps` shows.
         command.arg0("netlab").arg("endpoint").args(endpoint.words(dev));
         std::fs::create_dir_all(&self.logs)?;
-        let log = File::create(self.logs.join(format!("{node}.{}.log", log_name(dev))))?;
+        let log = File::create(self.log(at, &log_name(dev)))?;
         let input = endpoint.input();
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         command.stdin(stdin).stdout(log.try_clone()?).stderr(log);
@@ -63,9 +63,14 @@ impl Linux {
 
     /// Ends an endpoint of the lab, if it still runs: only one can be behind a device.
     pub fn end_endpoint(&mut self, at: &At, dev: &IfName) -> Result<(), Refusal> {
-        let Some(process) = self.endpoints.remove(&(at.node.to_string(), dev.clone())) else { return Ok(()) };
-        let find = || if process::alive(process) { vec![process.pid] } else { Vec::new() };
-        process::end(find).map_err(|_| Refusal::new(format!("the endpoint of `{dev}` ({}) does not end", process.pid)))
+        let known = self.endpoints.remove(&(at.node.to_string(), dev.clone()));
+        let log = self.log(at, &log_name(dev));
+        let ended = process::end(|| {
+            let mut found = process::talking_to(&log);
+            found.extend(known.filter(|process| process::alive(*process)).map(|process| process.pid));
+            found
+        });
+        ended.map_err(|left| Refusal::new(format!("the endpoint of `{dev}` does not end: {left:?}")))
     }
 
     /// Waits until the endpoint is behind its device; one that has died says why.

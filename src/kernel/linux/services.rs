@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::time::Instant;
@@ -38,7 +39,7 @@ impl Linux {
         };
         self.test(plan, at, service)?;
         std::fs::create_dir_all(&self.logs)?;
-        let log = File::create(self.logs.join(format!("{node}.{name}.log")))?;
+        let log = File::create(self.log(at, name))?;
         command.stdin(input).stdout(log.try_clone()?).stderr(log);
         self.dress(&mut command, plan, at, service, Session::Own)?;
         let child = command.spawn().map_err(|e| Refusal::from(e).about(service_program(service)))?;
@@ -176,16 +177,19 @@ impl Linux {
         }
     }
 
-    /// Ends a program and what it has started: everything of its session.
+    /// Ends a program and what it has started: everything of its session, and one whose start is not on record.
     pub fn end_service(&mut self, at: &At, name: &str) -> Result<(), Refusal> {
-        let Some(process) = self.services.get(&(at.node.to_string(), name.to_string())).copied() else {
-            return Ok(());
-        };
+        let known = self.services.get(&(at.node.to_string(), name.to_string())).copied();
         let inode = match self.namespace(&at.netns)? {
             Some(file) => file.metadata()?.ino(),
             None => std::fs::metadata("/proc/self/ns/net")?.ino(),
         };
-        let ended = process::end(|| process::of_session(process.pid, inode));
+        let log = self.log(at, name);
+        let ended = process::end(|| {
+            let mut found = known.map_or_else(Vec::new, |process| process::of_session(process.pid, inode));
+            found.extend(process::talking_to(&log));
+            found
+        });
         self.reap();
         ended.map_err(|left| Refusal::new(format!("`{name}` does not end: {left:?}")))
     }
@@ -194,9 +198,14 @@ impl Linux {
         self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
     }
 
+    /// Where a program says what it says.
+    pub(super) fn log(&self, at: &At, name: &str) -> PathBuf {
+        self.logs.join(format!("{}.{name}.log", at.node))
+    }
+
     /// What a program that died had to say.
     pub fn last_words(&self, at: &At, name: &str) -> String {
-        let log = std::fs::read_to_string(self.logs.join(format!("{}.{name}.log", at.node))).unwrap_or_default();
+        let log = std::fs::read_to_string(self.log(at, name)).unwrap_or_default();
         let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(5)..].join("\n");
         if last.is_empty() {

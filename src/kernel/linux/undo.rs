@@ -27,6 +27,7 @@ impl Linux {
                 let process = *process;
                 let find = || {
                     let mut found = process::marked(mark);
+                    found.extend(process::talking_to(&self.logs));
                     found.extend(process.filter(|p| process::alive(*p)).map(|p| p.pid));
                     found.retain(|pid| process::started(*pid).is_some());
                     found
