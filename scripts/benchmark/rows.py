@@ -117,7 +117,7 @@ def leaf_spine(sizes, build):
     yield of_floor(work, medians["netlab"][0], medians["floor"][0], 1.3)
 
 
-def walls(sizes, build):
+def firewall(sizes, build):
     nodes, lines = sizes.walled, sizes.lines
     walled = build.by_netlab(build.lab("walls", networks.walls(nodes, lines)))
     bare = build.by_netlab(build.lab("bare", networks.walls(nodes, 0)))
@@ -205,14 +205,16 @@ def first_lab(sizes, build):
         yield Row(f"`netlab {word} bridge-lab`", ms(statistics.median(times)))
 
 
-ALL = [star, large_star, leaf_spine, walls, matrix, at_rest, start, first_lab]
+ALL = [star, large_star, leaf_spine, firewall, matrix, at_rest, start, first_lab]
 
 
 def table(netlab, sizes, only, say):
     """Every row, in Markdown; `say` hears what is under way."""
     build, rows = Builder(netlab), []
-    for group in ALL:
-        name = group.__name__.replace("_", "-")
+    groups = {group.__name__.replace("_", "-"): group for group in ALL}
+    if only and not any(only in name for name in groups):
+        raise Failed(f"no rows have `{only}` in their name: {', '.join(groups)}")
+    for name, group in groups.items():
         if only and only not in name:
             continue
         say(name)

@@ -290,6 +290,11 @@ impl Journal {
             let told = done.into_iter().filter(|(_, done)| *done != Done::Plain).collect();
             return self.add(&Record::DoneAll { steps, done: told });
         }
+        self.done_each(done)
+    }
+
+    /// Steps are done, or more is known of what they came to.
+    pub fn done_each(&mut self, done: Vec<(usize, Done)>) -> std::io::Result<()> {
         let lines: Result<String> = done.into_iter().map(|(step, done)| line(&Record::Done { step, done })).collect();
         let text = lines.map_err(|e| std::io::Error::other(e.to_string()))?;
         self.file.write_all(text.as_bytes())

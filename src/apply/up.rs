@@ -9,8 +9,9 @@ use super::journal::{Entry, FORMAT, Header, Journal, PlanHead};
 use super::running::Found;
 use super::{Event, down, failpoint, ground, journal, lock, preflight, refused, stop};
 use crate::error::{Error, Kind, Result};
+use crate::ip::iptables;
 use crate::kernel::{Kernel, Linux, Refusal, machine};
-use crate::plan::{Batch, Done, Mode, Op, Outcome, Plan, Way, batches, cut, expect};
+use crate::plan::{Batch, Done, Mode, Op, Outcome, Plan, Step, Way, batches, cut, expect};
 use crate::state::{State, diff};
 use crate::topology::Topology;
 
@@ -162,7 +163,7 @@ fn fresh(
         .and_then(|()| carry_out(&mut kernel, plan, &mut journal, &mut outcomes, topology, say))
         .and_then(|()| {
             kernel.settle(plan).map_err(|(i, refusal)| service_died(plan, i, topology, &refusal))?;
-            prove(&mut kernel, plan, &outcomes)
+            prove(&mut kernel, plan, &mut outcomes, &mut journal)
         })
         .and_then(|()| journal.up().map_err(|e| Error::machine("cannot write the journal").cause(e)));
     let Err(error) = result.map_err(stop::or) else {
@@ -258,7 +259,7 @@ fn half_killed<K: Kernel>(kernel: &mut K, plan: &Plan, batch: &Batch) {
     let _ = failpoint::at("half", n);
 }
 
-/// What should be there: the plan's picture, with the firewall as the kernel showed it right after it was loaded.
+/// What should be there: the plan's picture, with the firewall as the kernel showed it when the lab had just come up.
 /// iptables writes rules in its own way, and only it knows which.
 pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
     let mut state = expect(plan);
@@ -275,10 +276,14 @@ pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
 }
 
 /// Reads the kernel back. A difference right after a clean run is netlab's own mistake, or somebody else's hand.
-fn prove(kernel: &mut Linux, plan: &Plan, outcomes: &[Outcome]) -> Result<()> {
-    let expected = expected(plan, outcomes);
+fn prove(kernel: &mut Linux, plan: &Plan, outcomes: &mut [Outcome], journal: &mut Journal) -> Result<()> {
     let actual = kernel.observe(plan).map_err(|r| Error::machine("cannot read back what was made").cause(r))?;
-    let drift = diff(&expected, &actual);
+    let shown = firewalls(plan, outcomes, &actual);
+    for (n, done) in &shown {
+        outcomes[*n] = Outcome::Done(None, done.clone());
+    }
+    journal.done_each(shown).map_err(|e| Error::machine("cannot write the journal").cause(e))?;
+    let drift = diff(&expected(plan, outcomes), &actual);
     if drift.is_empty() {
         return Ok(());
     }
@@ -287,4 +292,16 @@ fn prove(kernel: &mut Linux, plan: &Plan, outcomes: &[Outcome]) -> Result<()> {
         error = error.note(format!("{}: {drift}", drift.node));
     }
     Err(error.help("does something else on this machine change new interfaces (NetworkManager, udev, another netlab)?"))
+}
+
+/// How iptables shows the lines that were loaded, where every chain has a rule for each of its lines at least. Where one
+/// has not, the lines stay as the plan has them, and are found missing.
+fn firewalls(plan: &Plan, outcomes: &[Outcome], actual: &State) -> Vec<(usize, Done)> {
+    let shown = |(n, step): (usize, &Step)| {
+        let Op::LoadRules { at, family, lines } = &step.op else { return None };
+        let shown = actual.nodes.get(at.node.as_str())?.firewall.get(family)?;
+        let plain = matches!(outcomes[n], Outcome::Done(_, Done::Plain));
+        (plain && iptables::has_all(lines, shown)).then(|| (n, Done::Shown(shown.clone())))
+    };
+    plan.steps.iter().enumerate().filter_map(shown).collect()
 }

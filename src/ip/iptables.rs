@@ -3,6 +3,7 @@
 //! netlab does not understand matches and targets: iptables does. It only has to know the table, the chain and the
 //! words, so that a node's lines can be loaded in one `iptables-restore` and a bad line can be named.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -95,6 +96,25 @@ impl Line {
         let at = self.rest.iter().position(|w| flags.contains(&w.as_str()))?;
         self.rest.get(at + 1).map(String::as_str)
     }
+}
+
+/// Whether what `iptables-save` shows (`-t filter -A INPUT …`) has as many rules in each chain as these lines make, at least:
+/// one with two addresses becomes two rules. What the rules say only iptables knows.
+pub fn has_all(lines: &[Line], shown: &[String]) -> bool {
+    let count = |start: &str| shown.iter().filter(|line| line.starts_with(start)).count();
+    let mut wanted: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for line in lines {
+        let rules = wanted.entry((&line.table, &line.chain)).or_default();
+        match line.verb {
+            Verb::Append | Verb::Insert => *rules += 1,
+            Verb::Delete => *rules = rules.saturating_sub(1),
+            Verb::NewChain | Verb::Policy => {}
+        }
+    }
+    let made =
+        |line: &Line| line.verb != Verb::NewChain || shown.contains(&format!("-t {} -N {}", line.table, line.chain));
+    wanted.iter().all(|((table, chain), rules)| count(&format!("-t {table} -A {chain} ")) >= *rules)
+        && lines.iter().all(made)
 }
 
 /// iptables-restore and the shell agree on double quotes for words with blanks.
@@ -275,6 +295,28 @@ pub fn restore_text(lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chain_with_fewer_rules_than_lines_lacks_something() {
+        let lines = ["-N WEB", "-A INPUT -s 10.0.0.1,10.0.0.2 -j WEB", "-A WEB -j DROP", "-P FORWARD DROP"];
+        let lines = lines.map(|l| l.parse::<Line>().unwrap());
+        let shown: Vec<String> = [
+            "-t filter -P FORWARD DROP",
+            "-t filter -N WEB",
+            "-t filter -A INPUT -s 10.0.0.1/32 -j WEB",
+            "-t filter -A INPUT -s 10.0.0.2/32 -j WEB",
+            "-t filter -A WEB -j DROP",
+        ]
+        .map(String::from)
+        .into();
+        assert!(has_all(&lines, &shown));
+        assert!(has_all(&lines, &[&shown[1..3], &shown[4..]].concat()));
+        for lost in [1, 4] {
+            let mut shown = shown.clone();
+            shown.remove(lost);
+            assert!(!has_all(&lines, &shown), "{shown:?}");
+        }
+    }
 
     #[test]
     fn lines_keep_their_words() {

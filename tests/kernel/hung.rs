@@ -87,6 +87,22 @@ fn an_iptables_that_never_ends_on_the_way_down_is_named_and_a_later_down_takes_t
     host.assert_as(&before, "down once more");
 }
 
+/// Not hung, but as good as: it is happy, and has not done all.
+#[test]
+fn an_iptables_that_loads_less_than_it_was_given_is_found_out() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    host.sh("mount -t tmpfs -o mode=755 tmpfs /usr/local/sbin
+             real=$(command -v iptables-restore)
+             printf '#!/bin/sh\\ngrep -v -- \"-A POSTROUTING\" | %s \"$@\"\\n' \"$real\" > /usr/local/sbin/iptables-restore
+             chmod +x /usr/local/sbin/iptables-restore")
+        .success();
+    let up = host.netlab(["up", "nat-lab"]).exits(3).says("the kernel does not show what was made");
+    up.says("host: iptables `-t nat -A POSTROUTING").says("` is missing").says("nothing is left");
+    host.sh("umount /usr/local/sbin").success();
+    host.assert_as(&before, "an iptables that drops a line");
+}
+
 const SLOW: &str = "\
 name: slow-lab
 nodes:

@@ -15,9 +15,9 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::endpoints::open_tun;
 use super::inside::{Inside, NEW};
-use super::{configure, load_rules, namespace_file};
+use super::{configure, namespace_file};
 use crate::kernel::limits::{room_for_files, threads};
-use crate::kernel::{Halt, Refusal, ipset, netns, patience, sysctl};
+use crate::kernel::{Halt, Refusal, firewall, ipset, netns, patience, sysctl};
 use crate::link::{By, veth};
 use crate::plan::{Batch, Done, Op, Plan, VethEnd, lanes};
 
@@ -156,7 +156,8 @@ impl Lane<'_> {
             }
             Op::LoadRules { family, lines, .. } => {
                 self.flush()?;
-                load_rules(*family, lines).map(Done::Shown)
+                // How they are shown is read once for the whole node, when all is made.
+                firewall::load(*family, lines).map(|()| Done::Plain)
             }
             Op::AddLink { link, .. } => {
                 self.flush()?;

@@ -10,7 +10,6 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::diver::Diver;
 use super::{Halt, Kernel, Refusal, firewall, ipset, netns, patience, process, sysctl};
-use crate::ip::{Family, iptables};
 use crate::link::{By, Kind, NewLink, veth};
 use crate::name::IfName;
 use crate::plan::{At, Batch, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd, Way};
@@ -183,12 +182,6 @@ fn configure(link: &NewLink) -> Result<(), Refusal> {
     }
 }
 
-/// Loads firewall lines where the calling thread is; gives them as the kernel shows them.
-fn load_rules(family: Family, lines: &[iptables::Line]) -> Result<Vec<String>, Refusal> {
-    firewall::load(family, lines)?;
-    firewall::shown(family)
-}
-
 fn absent_is_fine(answer: Result<(), Refusal>) -> Result<(), Refusal> {
     match answer {
         Err(r) if matches!(r.errno, libc::ESRCH | libc::ENOENT | libc::ENODEV | libc::EADDRNOTAVAIL) => Ok(()),
@@ -249,7 +242,10 @@ impl Kernel for Linux {
             }
             Op::LoadRules { at, family, lines } => {
                 let (family, lines, machine) = (*family, lines.clone(), at.netns.is_none());
-                let shown = self.within(&at.netns, move || load_rules(family, &lines))??;
+                let shown = self.within(&at.netns, move || {
+                    firewall::load(family, &lines)?;
+                    firewall::shown(family)
+                })??;
                 let mark = plan.mark();
                 let ours = shown.into_iter().filter(|l| !machine || l.contains(&mark));
                 return Ok(Done::Shown(ours.collect()));
