@@ -65,6 +65,8 @@ pub struct Detail {
     pub help: Vec<String>,
     /// For a lab file: everything that is wrong with it.
     pub problems: Option<Problems>,
+    /// For a machine: everything that is in the way, when that is more than one thing.
+    pub findings: Vec<Error>,
     /// More that happened on the way (a roll-back that could not finish).
     pub notes: Vec<String>,
 }
@@ -91,6 +93,7 @@ impl Error {
             command: None,
             help: Vec::new(),
             problems: None,
+            findings: Vec::new(),
             notes: Vec::new(),
         }))
     }
@@ -140,6 +143,20 @@ impl Error {
         self
     }
 
+    /// One error of all that was found, under `heading(how many)`; none when nothing was. What takes more to change comes
+    /// first and decides the exit code: the lab file, then the machine, then what is only in the way.
+    pub fn all(mut found: Vec<Error>, heading: impl FnOnce(usize) -> String) -> Option<Error> {
+        found.sort_by_key(|error| error.kind().exit_code());
+        if found.len() < 2 {
+            return found.pop();
+        }
+        let count = found.len();
+        fold_repeated(&mut found);
+        let mut error = Error::new(found[0].kind(), heading(count));
+        error.0.findings = found;
+        Some(error)
+    }
+
     /// The parts.
     pub fn detail(&self) -> &Detail {
         &self.0
@@ -156,6 +173,9 @@ impl fmt::Display for Error {
         f.write_str(&self.0.what)?;
         if let Some(cause) = &self.0.cause {
             write!(f, ": {cause:#}")?;
+        }
+        for (n, finding) in self.0.findings.iter().enumerate() {
+            write!(f, "{}{finding}", if n == 0 { ": " } else { "; " })?;
         }
         Ok(())
     }
@@ -181,6 +201,24 @@ impl From<Problems> for Error {
         error.0.problems = Some(problems);
         error
     }
+}
+
+/// A line that stands for a thousand nodes finds the same a thousand times: it is told once.
+fn fold_repeated(found: &mut Vec<Error>) {
+    let mut times: std::collections::HashMap<Span, usize> = std::collections::HashMap::new();
+    let place = |error: &Error| error.0.place.as_ref().map(|place| place.span);
+    for span in found.iter().filter_map(place) {
+        *times.entry(span).or_default() += 1;
+    }
+    times.retain(|_, n| *n > 2);
+    found.retain_mut(|error| {
+        let Some(n) = place(error).and_then(|span| times.get_mut(&span)) else { return true };
+        let more = std::mem::take(n);
+        if let (Some(place), 1..) = (&mut error.0.place, more) {
+            place.label = format!("and {} more from this line", more - 1);
+        }
+        more > 0
+    });
 }
 
 /// `1 node`, `2 nodes`.
@@ -361,5 +399,30 @@ mod tests {
         assert_eq!(nearest("ruoter", ["router", "red"]), Some("router"));
         assert_eq!(nearest("adresses", ["addresses", "routes"]), Some("addresses"));
         assert_eq!(nearest("zzz", ["red", "blue"]), None);
+    }
+
+    fn all(found: Vec<Error>) -> Option<Error> {
+        Error::all(found, |n| format!("{n} things"))
+    }
+
+    #[test]
+    fn one_finding_is_itself_and_of_several_what_takes_more_to_change_comes_first() {
+        assert!(all(Vec::new()).is_none());
+        let one = all(vec![Error::conflict("taken")]).unwrap();
+        assert_eq!((one.to_string().as_str(), one.detail().findings.len()), ("taken", 0));
+        let two = all(vec![Error::conflict("taken"), Error::machine("missing"), Error::conflict("up")]).unwrap();
+        assert_eq!(two.to_string(), "3 things: missing; taken; up");
+        assert_eq!(two.kind(), Kind::Machine);
+    }
+
+    #[test]
+    fn what_one_line_finds_many_times_is_told_once() {
+        let source = Source::new("x.yaml", "a: 1\nb: 2\n");
+        let at = |start| Error::conflict("taken").place(&source, Span { start, end: start + 1 }, "");
+        let found = all(vec![at(0), at(5), at(0), at(0)]).unwrap();
+        let labels: Vec<_> =
+            found.detail().findings.iter().map(|e| e.detail().place.as_ref().unwrap().label.as_str()).collect();
+        assert_eq!(labels, ["and 2 more from this line", ""]);
+        assert_eq!(found.detail().what, "4 things");
     }
 }

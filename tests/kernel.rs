@@ -16,6 +16,8 @@ mod support;
 mod actions;
 #[path = "kernel/all_labs.rs"]
 mod all_labs;
+#[path = "kernel/at_once.rs"]
+mod at_once;
 #[path = "kernel/bench.rs"]
 mod bench;
 #[path = "kernel/beside.rs"]

@@ -194,7 +194,7 @@ fn kinds(all: &[Topology], findings: &mut Findings) {
 }
 
 fn ipv6(findings: &mut Findings) {
-    if !Path::new("/proc/sys/net/ipv6").exists() {
+    if !machine::has_ipv6() {
         let todo = "start the machine without ipv6.disable=1 for labs that use IPv6";
         findings.note("ipv6", "IPv6 is off on this machine", todo);
     }

@@ -72,7 +72,7 @@ fn judge(topology: &Topology, plan: &Plan, limits: &[Limit]) -> Result<()> {
     if let Some(span) = need.pieces.get(fits) {
         error = error.place(&topology.source, *span, format!("there is room for {fits} of {}", need.pieces.len()));
     }
-    Err(error.note("nothing was changed"))
+    Err(error)
 }
 
 fn words(need: &Need) -> String {

@@ -52,43 +52,44 @@ pub fn up(
         return Err(Error::machine(format!("cannot lock lab `{lab}`")));
     };
     let begun = Instant::now();
-    if let Some(answer) = settle_with_present(lab, found, plan, options, &lock, say)? {
-        return Ok(answer);
+    let present = journal::read(&lock.folder)?;
+    let untouched = present.is_none();
+    if let Some(entry) = present
+        && settle_with_present(&entry, found, topology, plan, options, &lock, say)?
+    {
+        return Ok(Up { already: true, took: Duration::ZERO, steps: 0 });
     }
-    let result = fresh(found, topology, plan, options, &lock, say);
-    match result {
-        Ok(steps) => Ok(Up { already: false, took: begun.elapsed(), steps }),
-        Err(error) => Err(error),
-    }
+    let steps = fresh(found, topology, plan, options, &lock, untouched, say)?;
+    Ok(Up { already: false, took: begun.elapsed(), steps })
 }
 
-/// What is there under that name already: the same lab, another one, or the remains of an interrupted `up`.
+/// What is there under that name already: the same lab and whole (then there is nothing to do), another one, or the
+/// remains of an interrupted `up`.
 fn settle_with_present(
-    lab: &str,
+    entry: &Entry,
     found: &Found,
+    topology: &Topology,
     plan: &Plan,
     options: Options,
     lock: &lock::Lock,
     say: &mut dyn FnMut(Event<'_>),
-) -> Result<Option<Up>> {
-    let Some(entry) = journal::read(&lock.folder)? else {
-        return Ok(None);
-    };
+) -> Result<bool> {
+    let lab = topology.name.as_str();
     if entry.is_stale() {
         say(Event::Note(format!("`{lab}` was up before this machine was restarted; bringing it up again")));
         down::down_locked(lab, lock)?;
-        return Ok(None);
+        return Ok(false);
     }
     if !entry.is_running() {
         say(Event::Note(format!("an earlier `up` or `down` of `{lab}` was interrupted; cleaning up first")));
         down::down_locked(lab, lock)?;
-        return Ok(None);
+        return Ok(false);
     }
     let same = entry.own_plan().as_ref() == Some(plan);
     if same {
-        let drift = drift(&entry, lock)?;
+        let drift = drift(entry, lock)?;
         if drift.is_empty() {
-            return Ok(Some(Up { already: true, took: Duration::ZERO, steps: 0 }));
+            return Ok(true);
         }
         let n = drift.len();
         return Err(Error::conflict(format!(
@@ -98,9 +99,10 @@ fn settle_with_present(
         .help(format!("`netlab status {lab}` shows them, `netlab repair {lab}` mends them")));
     }
     if options.replace {
+        preflight::able(topology, plan).map_err(|error| error.note("nothing was changed"))?;
         say(Event::Note(format!("taking down `{lab}` as it was")));
         down::down_locked(lab, lock)?;
-        return Ok(None);
+        return Ok(false);
     }
     let other = entry.header.file != found.file;
     let what = if entry.on_host() != (plan.machine().is_some()) {
@@ -140,6 +142,7 @@ fn fresh(
     plan: &Plan,
     options: Options,
     lock: &lock::Lock,
+    untouched: bool,
     say: &mut dyn FnMut(Event<'_>),
 ) -> Result<usize> {
     let lab = topology.name.as_str();
@@ -149,8 +152,9 @@ fn fresh(
             Err(other) => error.note(other.to_string()),
         }
     };
+    let refused = |error: Error| clear(if untouched { error.note("nothing was changed") } else { error });
     let mut kernel = Linux::new(&lock.folder.join("log")).map_err(|r| clear(Error::machine(r.to_string())))?;
-    preflight::look(topology, plan, &mut kernel).map_err(clear)?;
+    preflight::look(topology, plan, &mut kernel).map_err(refused)?;
     // No two journals ever speak of one name.
     let written = ground::alone(|| {
         preflight::claimed(plan)?;

@@ -31,6 +31,16 @@ pub fn is_setuid() -> bool {
     nix::unistd::getuid() != nix::unistd::geteuid()
 }
 
+/// Whether the kernel knows IPv6 at all.
+pub fn has_ipv6() -> bool {
+    std::path::Path::new("/proc/sys/net/ipv6").exists()
+}
+
+/// Whether there is a user of that name.
+pub fn has_user(name: &str) -> bool {
+    matches!(nix::unistd::User::from_name(name), Ok(Some(_)))
+}
+
 /// Where a program stands, in the fixed search path.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;

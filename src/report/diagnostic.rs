@@ -7,6 +7,9 @@ use super::escape::printable;
 use crate::error::{Detail, Error, Problem, Problems, Severity};
 use crate::span::{Source, Span};
 
+/// Of a long list only so many are shown: whoever has mended those asks again.
+const SHOWN: usize = 20;
+
 fn renderer() -> Renderer {
     // anstream takes the colours out again where nobody wants them.
     Renderer::styled()
@@ -38,12 +41,12 @@ fn snippet<'a>(
 pub fn problems(problems: &Problems) -> String {
     let list = problems.sorted();
     let mut text = String::new();
-    for problem in list.iter().take(20) {
+    for problem in list.iter().take(SHOWN) {
         text.push_str(&one(&problems.source, problem));
         text.push_str("\n\n");
     }
-    if list.len() > 20 {
-        text.push_str(&format!("… and {} more\n\n", list.len() - 20));
+    if list.len() > SHOWN {
+        text.push_str(&format!("… and {} more\n\n", list.len() - SHOWN));
     }
     text
 }
@@ -75,9 +78,9 @@ fn one(source: &Source, problem: &Problem) -> String {
 
 /// A problem's words, with what they quote from the lab file, are one line; the middle of a long one is left out.
 fn one_line(text: &str) -> String {
-    const SHOWN: usize = 200;
-    let head = text.char_indices().nth(SHOWN).map(|(at, _)| at);
-    let tail = text.char_indices().rev().nth(SHOWN - 1).map(|(at, _)| at);
+    const HALF: usize = 200;
+    let head = text.char_indices().nth(HALF).map(|(at, _)| at);
+    let tail = text.char_indices().rev().nth(HALF - 1).map(|(at, _)| at);
     let text = match (head, tail) {
         (Some(head), Some(tail)) if head < tail => format!("{}…{}", &text[..head], &text[tail..]),
         _ => text.to_string(),
@@ -96,6 +99,10 @@ pub fn error(error: &Error) -> String {
     if let Some(list) = &detail.problems {
         return format!("{}{}", problems(list), summary(&detail.what));
     }
+    let mut text: String = detail.findings.iter().take(SHOWN).map(|finding| self::error(finding) + "\n\n").collect();
+    if detail.findings.len() > SHOWN {
+        text.push_str(&format!("… and {} more\n\n", detail.findings.len() - SHOWN));
+    }
     let what = printable(&detail.what);
     let mut report: Vec<Group<'_>> = Vec::new();
     let title = Level::ERROR.primary_title(what.as_str());
@@ -107,7 +114,7 @@ pub fn error(error: &Error) -> String {
         Some(place) => title.element(snippet(&place.source, &shown, vec![(place.span, label.as_str(), true)])),
         None => Group::with_title(title),
     });
-    let mut text = renderer().render(&report);
+    text.push_str(&renderer().render(&report));
     for (word, line) in below(detail) {
         text.push_str(&format!("\n{}", styled(word, &line)));
     }
@@ -145,6 +152,10 @@ fn summary(what: &str) -> String {
 
 /// An error for programs.
 pub fn error_json(error: &Error) -> Value {
+    json!({ "error": object(error) })
+}
+
+fn object(error: &Error) -> Value {
     let detail = error.detail();
     let mut value = json!({
         "kind": detail.kind,
@@ -165,7 +176,10 @@ pub fn error_json(error: &Error) -> Value {
     if let Some(list) = &detail.problems {
         value["problems"] = problems_json(list);
     }
-    json!({ "error": value })
+    if !detail.findings.is_empty() {
+        value["findings"] = detail.findings.iter().map(object).collect();
+    }
+    value
 }
 
 /// Lab-file problems for programs.
