@@ -16,6 +16,8 @@ mod support;
 mod actions;
 #[path = "kernel/all_labs.rs"]
 mod all_labs;
+#[path = "kernel/anywhere.rs"]
+mod anywhere;
 #[path = "kernel/at_once.rs"]
 mod at_once;
 #[path = "kernel/bench.rs"]
@@ -48,6 +50,8 @@ mod interrupted;
 mod life;
 #[path = "kernel/limits.rs"]
 mod limits;
+#[path = "kernel/machine.rs"]
+mod machine;
 #[path = "kernel/mistyped.rs"]
 mod mistyped;
 #[path = "kernel/monkey.rs"]

@@ -220,9 +220,14 @@ fn steps(
         }
         say(Event::Step { n, of: steps.len(), op: &step.op });
         let refused = |refusal: Refusal| refused(step, &topology.source, &refusal);
+        // Taking back what was begun would take it from whoever has it.
+        if step.op.at().netns.is_none() && kernel.is_there(&step.op).map_err(refused)? {
+            return Err(refused(Refusal::errno(libc::EEXIST, Some("this machine has it already".into()))));
+        }
         let before = kernel.before(&step.op).map_err(refused)?;
         journal.begin(first + n, before).map_err(lost)?;
-        let done = failpoint::at("act", n).and_then(|()| kernel.perform(whole, &step.op)).map_err(refused)?;
+        let done = failpoint::at("act", n).and_then(|()| patience::step(n, || kernel.perform(whole, &step.op)));
+        let done = done.map_err(refused)?;
         failpoint::at("acted", n).map_err(refused)?;
         journal.done(first + n, done).map_err(lost)?;
     }

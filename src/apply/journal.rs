@@ -251,7 +251,7 @@ impl Journal {
         }
         text.push_str(&line(&Record::Act { action: action.to_string(), steps: steps.len() })?);
         let lost = |e| Error::machine("cannot write the journal").cause(e).note("nothing was changed");
-        self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()).map_err(lost)
+        self.write(&text).and_then(|()| self.file.sync_data()).map_err(lost)
     }
 
     /// An action is done.
@@ -266,7 +266,18 @@ impl Journal {
 
     fn add(&mut self, record: &Record) -> std::io::Result<()> {
         let text = line(record).map_err(|e| std::io::Error::other(e.to_string()))?;
-        self.file.write_all(text.as_bytes())
+        self.write(&text)
+    }
+
+    /// All of it or nothing: behind half a line nothing would ever be read.
+    fn write(&mut self, text: &str) -> std::io::Result<()> {
+        let whole = self.file.stream_position()?;
+        let written = self.file.write_all(text.as_bytes());
+        if written.is_err() {
+            self.file.set_len(whole)?;
+            self.file.seek(SeekFrom::Start(whole))?;
+        }
+        written
     }
 
     /// A step begins; what it will overwrite is on record.
@@ -297,7 +308,7 @@ impl Journal {
     pub fn done_each(&mut self, done: Vec<(usize, Done)>) -> std::io::Result<()> {
         let lines: Result<String> = done.into_iter().map(|(step, done)| line(&Record::Done { step, done })).collect();
         let text = lines.map_err(|e| std::io::Error::other(e.to_string()))?;
-        self.file.write_all(text.as_bytes())
+        self.write(&text)
     }
 
     /// The lab is up.
@@ -443,11 +454,14 @@ pub fn parse(text: &str) -> Result<Option<Entry>> {
 }
 
 /// A repair does steps again. What was there before netlab came is what the first record says. A namespace is made again
-/// only when the one on record is gone, and who the new one is nobody knows yet.
+/// only when the one on record is gone, and who the new one is nobody knows yet; of anything else that leaves no more than its
+/// effect, nobody knows whether it has it.
 fn begun(outcome: &Outcome, before: Option<Before>) -> Outcome {
     match outcome {
         Outcome::Untouched => Outcome::Begun(before),
-        Outcome::Begun(first) | Outcome::Done(first, Done::Netns(_)) => Outcome::Begun(first.clone().or(before)),
+        Outcome::Begun(first) | Outcome::Done(first, Done::Netns(_) | Done::Plain) => {
+            Outcome::Begun(first.clone().or(before))
+        }
         Outcome::Done(first, done) => Outcome::Done(first.clone().or(before), done.clone()),
     }
 }

@@ -11,11 +11,11 @@ use super::running::{self, Running};
 use super::{Event, failpoint, lock, refused, stop, up};
 use crate::error::{Error, Kind, Result};
 use crate::ip::Family;
-use crate::ip::iptables::Line;
+use crate::ip::iptables::{Line, Verb};
 use crate::kernel::{Kernel, Linux, Refusal, patience};
 use crate::link;
 use crate::name::IfName;
-use crate::plan::{At, Op, Outcome, Plan, Step, Undo, other_ends, pending, stopped};
+use crate::plan::{At, Done, Op, Outcome, Plan, Step, Undo, other_ends, pending, stopped};
 use crate::span::Source;
 use crate::state::{Change, Drift, Item, State, VLANS, diff};
 
@@ -76,9 +76,11 @@ impl Mender<'_> {
         let mut actual = self.observe()?;
         let found = diff(&expected, &actual);
         let lost = self.lost(&found);
-        if found.is_empty() && lost.is_empty() && over.is_empty() && reload.is_empty() {
+        let unread = self.unread();
+        if found.is_empty() && [lost.len(), unread.len(), over.len(), reload.len()] == [0; 4] {
             return Ok(Repaired::default());
         }
+        self.no_strangers()?;
         // What stands under the name of a lost namespace is not looked into: it may be a stranger's.
         for drift in found.iter().filter(|drift| !lost.iter().any(|(_, at)| *at.node == *drift.node)) {
             undo_by_hand(self.kernel, &self.now.plan, drift)
@@ -90,7 +92,7 @@ impl Mender<'_> {
         for step in over {
             self.forget(step, &expected).map_err(|refusal| refused(step, self.source, &refusal))?;
         }
-        let mut done = BTreeSet::new();
+        let mut done = BTreeSet::from_iter(unread);
         // A link that comes back brings an empty place with it: look again, and do what is missing now, until all is
         // done.
         for _ in 0..4 {
@@ -118,6 +120,11 @@ impl Mender<'_> {
             }
         }
         self.reload(&done, reload)?;
+        // Only now: whoever finds a file that is not on record has its program read it again.
+        for n in done.iter().filter(|n| is_file(&self.now.plan.steps[**n].op)) {
+            let lost = |e| Error::machine("cannot write the journal").cause(e);
+            self.journal.done(self.now.numbers[*n], Done::Plain).map_err(lost)?;
+        }
         let plan = &self.now.plan;
         self.kernel.settle(plan).map_err(|(i, refusal)| refused(&plan.steps[i], self.source, &refusal))?;
         if patience::is_over() {
@@ -152,6 +159,25 @@ impl Mender<'_> {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The files that an interrupted repair wrote again: nobody knows whether their programs have read them.
+    fn unread(&self) -> Vec<usize> {
+        let steps = self.now.plan.steps.iter().zip(&self.now.outcomes).enumerate();
+        let begun = steps.filter(|(_, (step, outcome))| is_file(&step.op) && matches!(outcome, Outcome::Begun(_)));
+        begun.map(|(n, _)| n).collect()
+    }
+
+    /// On the machine a name is not enough: whoever made a link there under one of ours keeps it.
+    fn no_strangers(&mut self) -> Result<()> {
+        let strangers = self.kernel.strangers(&self.now.plan);
+        let strangers = strangers.map_err(|r| Error::machine("cannot read this machine's interfaces").cause(r))?;
+        let Some(first) = strangers.first() else { return Ok(()) };
+        let list = strangers.join("`, `");
+        Err(Error::conflict(format!("`{list}` of this machine is not the lab's; not touching it")).help(format!(
+            "rename it (`ip link set {first} name NEW`) or delete it, then `netlab repair {}`",
+            self.now.plan.lab
+        )))
     }
 
     /// The namespace itself, before anything in it.
@@ -238,9 +264,11 @@ impl Mender<'_> {
         let number = self.now.numbers[n];
         self.journal.begin(number, before)?;
         failpoint::at("repair", n)?;
-        let done = self.kernel.perform(&self.now.plan, &op)?;
+        let done = patience::step(n, || self.kernel.perform(&self.now.plan, &op))?;
         failpoint::at("repaired", n)?;
-        self.journal.done(number, done.clone())?;
+        if !is_file(&op) {
+            self.journal.done(number, done.clone())?;
+        }
         if let Op::LoadRules { at, .. } = &op {
             self.kernel.forget_connections(at)?;
         }
@@ -265,6 +293,12 @@ impl Mender<'_> {
             }
             // An action's lines come on top of the node's own.
             Op::LoadRules { at, family, .. } if !self.now.plan.steps[..n].iter().any(|s| loads(&s.op, at, *family)) => {
+                // On the machine those that are still there, which would be there twice. Chains are emptied by the loading.
+                if at.netns.is_none() {
+                    let mut lines: Vec<Line> = self.lines_of(at, *family).cloned().collect();
+                    lines.retain(|line| line.verb != Verb::NewChain);
+                    self.kernel.take_back(&Undo::DeleteRules { family: *family, lines, chains_before: None })?;
+                }
                 self.kernel.flush_firewall(at, *family)
             }
             Op::StartEndpoint { at, dev, .. } => self.kernel.end_endpoint(at, dev),
@@ -275,6 +309,10 @@ impl Mender<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn is_file(op: &Op) -> bool {
+    matches!(op, Op::WriteFile { .. })
 }
 
 fn loads(op: &Op, at: &At, family: Family) -> bool {

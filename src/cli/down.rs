@@ -18,6 +18,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, globals: &Globals) -> Exit {
     preflight::rights()?;
+    // A `down` may have died when its lab was gone, and the ground for all labs was not: then there is no name to go by.
+    ground::sweep()?;
     let labs = if args.all { ground::labs() } else { vec![chosen(args)?] };
     super::mind_signals(super::DOWN);
     let mut say = |event: Event<'_>| {

@@ -24,7 +24,7 @@ pub fn outside<W: AsRef<OsStr>>(words: &[W]) -> std::io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let parent = std::process::id();
     let work = move || {
-        bound_to(parent)?;
+        process::bound_to(parent)?;
         // Ctrl-C is for the command that started this one, and reaches this one by that one's end.
         nix::unistd::setsid()?;
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID)?;
@@ -48,15 +48,6 @@ fn own<W: AsRef<OsStr>>(words: &[W]) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(words);
     Ok(command)
-}
-
-/// From now on this process ends when its parent does. A parent that has ended already is somebody else's number.
-fn bound_to(parent: u32) -> std::io::Result<()> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if nix::unistd::getppid().as_raw() as u32 != parent {
-        return Err(std::io::ErrorKind::BrokenPipe.into());
-    }
-    Ok(())
 }
 
 /// Furnishes the machine; for its first process. `lo` is up, nothing is forwarded, /run is empty, and what is written to

@@ -1,6 +1,6 @@
 //! What a namespace has, read back from the kernel.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rtnetlink::packet_route::address::AddressMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
@@ -223,6 +223,8 @@ pub(super) fn sysctls<'p>(wanted: impl Iterator<Item = &'p String>) -> BTreeMap<
 pub struct MachineView {
     /// Interfaces.
     pub links: BTreeMap<String, LinkState>,
+    /// Policy rules beside the usual three.
+    pub rules: BTreeSet<String>,
     /// Networks with their interfaces.
     pub connected: Vec<(ipnet::IpNet, String)>,
     routes: Vec<crate::ip::Route>,
@@ -237,18 +239,10 @@ impl MachineView {
 
 /// The machine's interfaces, networks and routes.
 pub(super) fn machine(netlink: &mut Netlink) -> Result<MachineView, Refusal> {
-    let mut view = MachineView::default();
-    let mut names: HashMap<u32, IfName> = HashMap::new();
-    for message in netlink.dump(Message::GetLink(LinkMessage::default()))? {
-        let Message::NewLink(message) = message else {
-            continue;
-        };
-        let (name, link, _) = link_state(&message);
-        if let Ok(name) = IfName::new(&name) {
-            names.insert(message.header.index, name);
-        }
-        view.links.insert(name, link);
-    }
+    let state = node(netlink, &NodeState::default())?;
+    let mut view = MachineView { links: state.links, rules: state.rules, ..MachineView::default() };
+    let names: HashMap<u32, IfName> =
+        links(netlink)?.into_iter().filter_map(|l| Some((l.index, IfName::new(&l.name).ok()?))).collect();
     let name = |index: u32| names.get(&index).cloned();
     for message in netlink.dump(Message::GetRoute(RouteMessage::default()))? {
         let Message::NewRoute(message) = message else {

@@ -81,7 +81,7 @@ pub(super) fn hang(n: usize) -> Option<Duration> {
 
 /// Carries out step `n`. When it is the one that hangs, whoever it asks first does not answer; and when it asks nobody that
 /// could keep it waiting, it is done and nobody hears of it.
-pub(super) fn step<T>(n: usize, work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+pub fn step<T>(n: usize, work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     let Some(within) = hang(n) else { return work() };
     HANGS.set(Some(within));
     let done = work();

@@ -103,7 +103,8 @@ pub fn enter(
         Some((name, file)) => Some((file.as_fd().try_clone_to_owned()?, View::of(name)?)),
         None => None,
     };
-    let work = move || child(place.as_ref(), session, user.as_ref());
+    let parent = std::process::id();
+    let work = move || child(place.as_ref(), session, user.as_ref(), parent);
     // SAFETY: between fork and exec only system calls on data that was made before the fork; nothing is allocated (nix
     // keeps the few short paths that are not C strings yet on the stack).
     unsafe { command.pre_exec(work) };
@@ -111,9 +112,11 @@ pub fn enter(
 }
 
 /// Runs in the child, right before the program.
-fn child(place: Option<&(OwnedFd, View)>, session: Session, user: Option<&User>) -> std::io::Result<()> {
+fn child(place: Option<&(OwnedFd, View)>, session: Session, user: Option<&User>, parent: u32) -> std::io::Result<()> {
     match session {
+        // Until it is the program that it is to be, and where it is to be, nobody would find it: it ends with netlab.
         Session::Own => {
+            bound_to(parent)?;
             nix::unistd::setsid()?;
         }
         Session::Group => nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?,
@@ -138,6 +141,19 @@ fn child(place: Option<&(OwnedFd, View)>, session: Session, user: Option<&User>)
     // Last: all of the above takes root. (std's own `uid` would come first.)
     if let Some(user) = user {
         user.become_it()?;
+    }
+    if session == Session::Own {
+        nix::sys::prctl::set_pdeathsig(None)?;
+    }
+    Ok(())
+}
+
+/// From now on this process ends when the thread that has started it does. A parent that has ended already is somebody else's
+/// number.
+pub fn bound_to(parent: u32) -> std::io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    if nix::unistd::getppid().as_raw() as u32 != parent {
+        return Err(std::io::ErrorKind::BrokenPipe.into());
     }
     Ok(())
 }
@@ -196,12 +212,16 @@ pub fn inside(namespaces: &HashSet<u64>) -> Vec<i32> {
     pids().filter(lives_there).collect()
 }
 
-/// Every process of a session, inside a namespace: its number is not given to another one while any of them lives.
-pub fn of_session(session: i32, namespace: u64) -> Vec<i32> {
+/// Every process of the session that a process leads or has led, inside a namespace: its number is not given to another one
+/// while any of them lives, and one that has it now is somebody else.
+pub fn of_session(leader: Process, namespace: u64) -> Vec<i32> {
+    if started(leader.pid).is_some_and(|started| started != leader.started) {
+        return Vec::new();
+    }
     let mut found = inside(&HashSet::from([namespace]));
     found.retain(|pid| {
         let id = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(*pid)));
-        id.is_ok_and(|id| id.as_raw() == session) && started(*pid).is_some()
+        id.is_ok_and(|id| id.as_raw() == leader.pid) && started(*pid).is_some()
     });
     found
 }

@@ -113,8 +113,8 @@ pub enum Undo {
     DeleteAddress { dev: IfName, address: Address },
     /// Put kernel settings of the machine back.
     RestoreSysctls { path: String, set: String, before: BTreeMap<String, String> },
-    /// Delete the lab's links on the machine: those of its group that have one of these addresses or, having no
-    /// Ethernet address, one of these names.
+    /// Delete the lab's links on the machine: those of its group that have one of these addresses or, by another address
+    /// or none, one of these names.
     DeleteLinks { group: u32, macs: Vec<Mac>, names: Vec<IfName> },
     /// Delete every link of the lab inside a namespace.
     DeleteLinksIn { netns: String, identity: Option<Identity>, group: u32 },
@@ -148,7 +148,7 @@ pub fn undo<'o>(plan: &Plan, outcome: impl Fn(usize) -> &'o Outcome) -> Vec<Undo
     list.extend(touched.iter().rev().filter_map(|(op, _)| machine_routing(op)));
     list.extend(touched.iter().rev().filter_map(|(op, o)| machine_sysctl(op, o)));
     let macs: Vec<Mac> = touched.iter().flat_map(|(op, _)| macs(op)).collect();
-    let names: Vec<IfName> = touched.iter().filter_map(|(op, _)| name_without_mac(op)).collect();
+    let names: Vec<IfName> = touched.iter().flat_map(|(op, _)| links_on_machine(op)).cloned().collect();
     if !(macs.is_empty() && names.is_empty()) {
         list.push(Undo::DeleteLinks { group: plan.group, macs, names });
     }
@@ -273,16 +273,19 @@ fn machine_sysctl(op: &Op, outcome: &Outcome) -> Option<Undo> {
     }
 }
 
-/// A link on the machine that has no Ethernet address: its name and the lab's group tell it.
-fn name_without_mac(op: &Op) -> Option<IfName> {
+/// The names that a step's links on the machine have at first: with the lab's group they tell one that has no Ethernet
+/// address, or that somebody has given another.
+pub fn links_on_machine(op: &Op) -> Vec<&IfName> {
     match op {
-        Op::AddLink { at, link } if on_machine(at) && link.mac.is_none() => Some(link.name.clone()),
-        _ => None,
+        Op::AddVeth { ends } => ends.iter().filter(|e| on_machine(&e.at)).map(|e| &e.end.name).collect(),
+        Op::AddLink { at, link } if on_machine(at) => vec![&link.name],
+        // The other steps change what is there.
+        _ => Vec::new(),
     }
 }
 
 /// The addresses of the links that a step makes: they tell ours from a stranger's.
-fn macs(op: &Op) -> Vec<Mac> {
+pub fn macs(op: &Op) -> Vec<Mac> {
     match op {
         Op::AddVeth { ends } => ends.iter().map(|e| e.end.mac).collect(),
         Op::AddLink { link, .. } => link.mac.into_iter().collect(),

@@ -180,6 +180,29 @@ fn what_is_broken_after_an_action_is_repaired_to_what_the_action_made() {
     host.assert_as(&before, "repaired after actions");
 }
 
+/// Its program has read what a learner wrote, and nobody sees that once the file is right again.
+#[test]
+fn a_file_that_was_written_again_by_a_repair_that_was_killed_is_read_again() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let lab = up(&host);
+    let plan = host.netlab(["plan", "--json", &lab]).success().json();
+    let steps = plan["steps"].as_array().unwrap();
+    let page = |step: &serde_json::Value| step["op"]["write-file"]["path"] == "/etc/nginx/page.conf";
+    let n = steps.iter().position(page).unwrap();
+    for point in ["repair", "repaired"] {
+        host.sh("echo \"server { listen 8080; return 200 'mine'; }\" > /etc/netns/act-lab-right/nginx/page.conf; pkill -HUP -o nginx")
+            .success();
+        host.wait_for("ip netns exec act-lab-right curl -s http://127.0.0.1:8080/ | grep -q mine");
+        host.netlab_failing(&format!("{point}:{n}=kill"), ["repair"]).killed();
+        host.netlab(["repair"]).success();
+        host.wait_for("ip netns exec act-lab-right curl -s http://127.0.0.1:8080/ | grep -q 'the first page'");
+        host.netlab(["repair"]).success().says("as it should be");
+    }
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "a file written again");
+}
+
 #[test]
 fn a_refused_action_leaves_the_lab_as_it_was() {
     let Some(host) = Host::new() else { return };

@@ -158,9 +158,15 @@ fn killed_while_the_ground_is_cleared_a_second_down_leaves_nothing() {
     let Some(sweep) = Sweep::of(&["nat-lab"], 1) else { return };
     sweep.host.netlab(sweep.up()).success();
     sweep.host.netlab_failing("cleared=kill", sweep.down()).killed();
-    sweep.host.sh("rm -r /run/netlab/nat-lab").success();
+    sweep.host.sh("rm -r /run/netlab/nat-lab; cp -a /run/netlab /media/tmp/ground").success();
     sweep.host.netlab(sweep.down()).success();
     sweep.nothing_left("killed when the lab's folder was gone and the ground was not");
+    // Nobody knows any more which lab it was.
+    for words in [&["down"][..], &["down", "some-lab"], &["down", "--all"], &["gc"]] {
+        sweep.host.sh("cp -a /media/tmp/ground /run/netlab; mkdir /run/netns").success();
+        sweep.host.netlab(words);
+        sweep.nothing_left(&format!("{words:?} with nothing but the ground"));
+    }
 }
 
 /// nginx writes its title over its environment, and so over the lab's mark; on the machine itself it lives in no namespace of

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::Snapshot;
+use super::{Snapshot, tracer};
 
 /// A machine that lives longer than this has a command on it that hangs. It is switched off, and the test fails.
 const LIFETIME: Duration = Duration::from_secs(180);
@@ -238,13 +238,32 @@ impl Host {
         assert!(difference.is_empty(), "{when}: the machine is not as it was\n{difference}");
     }
 
+    /// Runs `netlab WORDS`, and ends it with SIGKILL right before the system call with this number, counted from 0 over
+    /// all its threads: of those that change something that others can see. With that call's name, and how many there were.
+    pub fn netlab_killed_at<W: AsRef<OsStr>>(
+        &self,
+        call: usize,
+        words: impl IntoIterator<Item = W>,
+    ) -> (Ran, Option<String>, usize) {
+        let mut command = Command::new(format!("{SCRATCH}/bin/netlab"));
+        command.args(words).current_dir("/").env_clear().env("LC_ALL", "C").env("HOME", "/");
+        command.env("NETLAB_STATE", format!("{SCRATCH}/state"));
+        command.env("PATH", format!("{SCRATCH}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+        let words: Vec<String> = command.get_args().map(lossy).collect();
+        let what = format!("netlab {}, killed at system call {call}", words.join(" "));
+        let ended = self.inside(move || tracer::killed_at(command, call, &format!("{SCRATCH}/tmp/said")));
+        (Ran::from(what, ended.status, b"", &ended.said), ended.at, ended.calls)
+    }
+
     /// Runs something on a thread that has moved to this machine: no `nsenter`, no new process, hence no trace.
     pub fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let namespace = |kind: &str| File::open(PathBuf::from(format!("/proc/{}/ns/{kind}", self.pid))).unwrap();
-        let (mounts, network) = (namespace("mnt"), namespace("net"));
+        let (mounts, network, processes) = (namespace("mnt"), namespace("net"), namespace("pid"));
         let dive = move || {
             // A thread shares its root and working folder with the others until it says otherwise.
             unshare(CloneFlags::CLONE_FS).unwrap();
+            // Of its children only.
+            setns(processes, CloneFlags::CLONE_NEWPID).unwrap();
             setns(mounts, CloneFlags::CLONE_NEWNS).unwrap();
             setns(network, CloneFlags::CLONE_NEWNET).unwrap();
             work()

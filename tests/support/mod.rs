@@ -1,12 +1,14 @@
 //! What the root-level tests stand on: throw-away machines, and pictures of them.
 //!
 //! [`host`] makes a machine of a test's own, [`snapshot`] says what is on it, [`labs`] are the lab files that only tests
-//! need, [`crowd`] does the same work for many. Nothing here knows what a test is about.
+//! need, [`crowd`] does the same work for many, [`tracer`] ends a program at one of its system calls. Nothing here knows what
+//! a test is about.
 
 pub mod crowd;
 pub mod host;
 pub mod labs;
 pub mod snapshot;
+pub mod tracer;
 
 use std::path::PathBuf;
 

@@ -28,7 +28,9 @@ pub(super) fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Vec<
     for (name, node) in topology.nodes.iter().filter(|(_, node)| node.host) {
         found.extend(interfaces(topology, node, &machine));
         found.extend(sets(topology, node));
+        found.extend(lo(topology, node, &machine));
         found.extend(routes(topology, node, &machine));
+        found.extend(rules(topology, node, &machine));
         found.extend(files(topology, name, node));
     }
     found.extend(forward_policy(topology));
@@ -56,6 +58,19 @@ fn interfaces(topology: &Topology, node: &Node, machine: &MachineView) -> Vec<Er
     found
 }
 
+/// Any network may be on `lo` twice; no address may.
+fn lo(topology: &Topology, node: &Node, machine: &MachineView) -> Vec<Error> {
+    let wanted = node.interfaces.get("lo").into_iter().flat_map(|lo| &lo.addresses);
+    let there = machine.links.get("lo").map(|lo| &lo.addresses);
+    let taken = wanted.filter(|address| there.is_some_and(|there| there.contains(&address.value.to_string())));
+    let told = taken.map(|address| {
+        Error::conflict(format!("`lo` of this machine already has the address {}", address.value))
+            .place(&topology.source, address.span, "")
+            .help("give the lab another address, or leave out --on-host")
+    });
+    told.collect()
+}
+
 fn sets(topology: &Topology, node: &Node) -> Vec<Error> {
     // A program that is missing has been named.
     if node.ipsets.is_empty() || machine::find_program("ipset").is_none() {
@@ -81,6 +96,16 @@ fn routes(topology: &Topology, node: &Node, machine: &MachineView) -> Vec<Error>
         Error::conflict(format!("this machine already has a route to {to}"))
             .place(&topology.source, route.span, "")
             .help("name the one network that the lab needs instead, or leave out --on-host")
+    });
+    told.collect()
+}
+
+fn rules(topology: &Topology, node: &Node, machine: &MachineView) -> Vec<Error> {
+    let taken = node.rules.iter().filter(|rule| machine.rules.contains(&rule.value.to_string()));
+    let told = taken.map(|rule| {
+        Error::conflict(format!("this machine already has the rule `{}`", rule.value))
+            .place(&topology.source, rule.span, "")
+            .help("leave it out of the host node, or leave out --on-host")
     });
     told.collect()
 }

@@ -45,10 +45,11 @@ pub(super) fn remove(netns: &str, path: &str) -> Result<(), Refusal> {
     let tops = [ETC, NODES].map(|top| Path::new(top).join(netns));
     let mut folder = place.parent();
     while let Some(at) = folder.filter(|f| tops.iter().any(|top| f.starts_with(top))) {
-        if std::fs::remove_dir(at).is_err() {
-            break;
+        match std::fs::remove_dir(at) {
+            // One that was killed in here has taken it away already.
+            Err(e) if e.kind() != ErrorKind::NotFound => break,
+            _ => folder = at.parent(),
         }
-        folder = at.parent();
     }
     Ok(())
 }

@@ -17,13 +17,22 @@ use crate::kernel::{
 use crate::link::LinkKind;
 use crate::link::endpoint::PROPERTY;
 use crate::link::wireguard::Wireguard;
-use crate::plan::{At, Identity, Plan, expect, kept};
+use crate::plan::{At, Identity, Op, Plan, expect, kept};
 use crate::state::{NodeState, SetState, State};
 
 impl Linux {
     /// What of the machine's own network a lab could collide with.
     pub fn observe_machine(&mut self) -> Result<observe::MachineView, Refusal> {
         observe::machine(self.socket(&None)?)
+    }
+
+    /// Whether the machine has already what a step would add to its routing.
+    pub fn is_there(&mut self, op: &Op) -> Result<bool, Refusal> {
+        Ok(match op {
+            Op::AddRoute { route, .. } => self.observe_machine()?.has_route(route),
+            Op::AddRule { rule, .. } => self.observe_machine()?.rules.contains(&rule.to_string()),
+            _ => false,
+        })
     }
 
     /// What the nodes of a plan have.
@@ -140,7 +149,6 @@ fn enter_ours(name: &str, made: Option<&Identity>) -> Result<bool, Refusal> {
     }
 }
 
-/// The picture of the node that the calling thread is in, but for its programs.
 /// What only a program behind a device knows. Where none is, or it cannot be asked, there is nothing more to say than that.
 fn ask_endpoints(at: &At, wanted: &NodeState, seen: &mut NodeState) {
     for (name, link) in &mut seen.links {
@@ -157,6 +165,7 @@ fn ask_endpoints(at: &At, wanted: &NodeState, seen: &mut NodeState) {
     }
 }
 
+/// The picture of the node that the calling thread is in, but for its programs.
 fn look_around(wanted: &NodeState) -> Result<NodeState, Refusal> {
     let mut state = observe::node(&mut Netlink::open()?, wanted)?;
     for (name, link) in state.links.iter_mut().filter(|(_, link)| link.kind == Wireguard::WORD) {

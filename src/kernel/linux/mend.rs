@@ -6,8 +6,9 @@ use rtnetlink::packet_route::route::{RouteProtocol, RouteScope, RouteType};
 
 use super::{Linux, absent_is_fine};
 use crate::ip::{Family, Mac};
-use crate::kernel::{Refusal, conntrack, firewall, ipset, messages, netns, qdisc, sysctl, vlans};
-use crate::plan::At;
+use crate::kernel::{Refusal, conntrack, firewall, ipset, messages, netns, observe, qdisc, sysctl, vlans};
+use crate::name::IfName;
+use crate::plan::{At, Plan, links_on_machine, macs};
 use crate::state::{QDISC, VLANS};
 
 impl Linux {
@@ -93,6 +94,19 @@ impl Linux {
             link = link.mtu(mtu);
         }
         self.socket(&at.netns)?.one(Message::SetLink(link.build()), 0)
+    }
+
+    /// Links of the machine that are not ours, and stand under the names of ours.
+    pub fn strangers(&mut self, plan: &Plan) -> Result<Vec<String>, Refusal> {
+        let names: Vec<&IfName> = plan.steps.iter().flat_map(|step| links_on_machine(&step.op)).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own: Vec<Mac> = plan.steps.iter().flat_map(|step| macs(&step.op)).collect();
+        let mut links = observe::links(self.socket(&None)?)?;
+        let ours = |l: &observe::FoundLink| l.group == plan.group || l.mac.is_some_and(|mac| own.contains(&mac));
+        links.retain(|l| names.iter().any(|name| **name == *l.name) && !ours(l));
+        Ok(links.into_iter().map(|l| l.name).collect())
     }
 
     /// Deletes one link by name; absent is success.

@@ -186,7 +186,7 @@ impl Linux {
         };
         let log = self.log(at, name);
         let ended = process::end(|| {
-            let mut found = known.map_or_else(Vec::new, |process| process::of_session(process.pid, inode));
+            let mut found = known.map_or_else(Vec::new, |process| process::of_session(process, inode));
             found.extend(process::talking_to(&log));
             found
         });

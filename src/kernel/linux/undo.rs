@@ -132,9 +132,8 @@ impl Linux {
         only: Option<(&[Mac], &[IfName])>,
     ) -> Result<(), Refusal> {
         let socket = self.socket(netns)?;
-        let known = |l: &observe::FoundLink, (macs, names): (&[Mac], &[IfName])| match l.mac {
-            Some(mac) => macs.contains(&mac),
-            None => names.iter().any(|n| *n == *l.name),
+        let known = |l: &observe::FoundLink, (macs, names): (&[Mac], &[IfName])| {
+            l.mac.is_some_and(|mac| macs.contains(&mac)) || names.iter().any(|n| *n == *l.name)
         };
         let ours = |l: &observe::FoundLink| l.group == group && only.is_none_or(|only| known(l, only));
         let ours: Vec<_> = observe::links(socket)?.into_iter().filter(ours).collect();
