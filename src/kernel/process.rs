@@ -113,10 +113,13 @@ pub fn enter(
 
 /// Runs in the child, right before the program.
 fn child(place: Option<&(OwnedFd, View)>, session: Session, user: Option<&User>, parent: u32) -> std::io::Result<()> {
+    // What netlab waits for ends with it. So does a service until it is the program that it is to be, and where it is to be:
+    // before that nobody would find it.
+    if session != Session::Shared {
+        bound_to(parent)?;
+    }
     match session {
-        // Until it is the program that it is to be, and where it is to be, nobody would find it: it ends with netlab.
         Session::Own => {
-            bound_to(parent)?;
             nix::unistd::setsid()?;
         }
         Session::Group => nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?,
@@ -142,8 +145,11 @@ fn child(place: Option<&(OwnedFd, View)>, session: Session, user: Option<&User>,
     if let Some(user) = user {
         user.become_it()?;
     }
-    if session == Session::Own {
-        nix::sys::prctl::set_pdeathsig(None)?;
+    match session {
+        Session::Own => nix::sys::prctl::set_pdeathsig(None)?,
+        // Whoever becomes another user is bound no more.
+        Session::Group => bound_to(parent)?,
+        Session::Shared => {}
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::actions;
 use crate::support::{Host, Ran, crowd};
 
 /// Each step in turn never gets its answer.
@@ -35,6 +36,100 @@ fn a_step_that_is_never_answered_is_given_up_and_everything_taken_back() {
     });
     let hung = hung.into_inner();
     println!("FIGURE: {hung} steps that were never answered");
+}
+
+/// A step that is done again is never answered: it ends in time, and the same command goes on with it.
+#[test]
+fn a_repair_that_is_never_answered_ends_and_can_be_done_again() {
+    let stride = if std::env::var_os("NETLAB_TORTURE").is_some() { 1 } else { 4 };
+    let hung_at_all = AtomicUsize::new(0);
+    crowd::for_each(&[&["nat-lab"][..], &["nat-lab", "--on-host"]], |words| {
+        let Some(host) = Host::new() else { return };
+        host.furnish();
+        let before = host.snapshot();
+        let by_hand = match words.len() {
+            1 => "ip netns del red; ip -n host link del uplink; ip netns exec host iptables -t nat -F",
+            _ => "ip netns del red; ip link del uplink; iptables -t nat -F; kill -9 $(ip netns pids blue)",
+        };
+        let (mut hung, mut whole) = (0, false);
+        for n in (0..host.steps(words)).step_by(stride) {
+            if !whole {
+                host.netlab(["up"].iter().chain(*words)).success();
+            }
+            host.sh(by_hand).success();
+            let point = format!("hang:{n}=0.02");
+            let repair = host.netlab_failing(&point, ["repair"]);
+            // A step that had no need of it.
+            whole = repair.code == Some(0);
+            if whole {
+                continue;
+            }
+            repair.exits(3).says("after 0.02 s");
+            hung += 1;
+            if hung % 2 == 0 {
+                host.netlab(["repair"]).success();
+                host.netlab(["status"]).success();
+            }
+            host.netlab(["down"]).success();
+            host.assert_as(&before, format!("{words:?} {point}"));
+        }
+        assert!(hung > 1, "only {hung} of the steps were repaired");
+        host.netlab(["down", "nat-lab"]).success();
+        host.assert_as(&before, format!("{words:?}, a repair that was never answered"));
+        hung_at_all.fetch_add(hung, Ordering::Relaxed);
+    });
+    println!("FIGURE: {} steps of a repair that were never answered", hung_at_all.into_inner());
+}
+
+#[test]
+fn an_action_that_is_never_answered_is_taken_back_and_one_that_is_taken_back_goes_on() {
+    let Some(host) = Host::new() else { return };
+    let before = host.snapshot();
+    let lab = host.write("act-lab.yaml", actions::LAB);
+    let plan = host.netlab(["plan", "--json", &lab]).success().json();
+    let kinds: Vec<&str> = plan["steps"].as_array().unwrap().iter().map(|s| kind(&s["op"])).collect();
+    host.netlab(["up", &lab]).success();
+    // An action, and the kind of a step that taking it back does again.
+    for (action, again) in
+        [("block-it", "add-route"), ("open-81", "load-rules"), ("new-page", "write-file"), ("no-web", "start-service")]
+    {
+        let mut done = false;
+        for n in 0..3 {
+            let ran = host.netlab_failing(&format!("hang:{n}=0.02"), ["act", action]);
+            done = ran.code == Some(0);
+            if done {
+                // It has no such step.
+                break;
+            }
+            ran.exits(3).says("after 0.02 s").says("the lab is as it was");
+            host.netlab(["status"]).success();
+            host.netlab(["check"]).success();
+        }
+        if !done {
+            host.netlab(["act", action]).success();
+        }
+        let mut hung = 0;
+        for n in (0..kinds.len()).filter(|n| kinds[*n] == again) {
+            let undo = host.netlab_failing(&format!("hang:{n}=0.02"), ["act", action, "--undo"]);
+            if undo.code == Some(3) {
+                undo.says("after 0.02 s");
+                host.netlab(["status"]).says(action);
+                host.netlab(["act", action, "--undo"]).success();
+                hung += 1;
+            }
+            host.netlab(["status"]).success();
+            host.netlab(["check"]).success();
+            host.netlab(["act", action]).success();
+        }
+        assert!(hung > 0, "{action}: no step was done again");
+        host.netlab(["act", action, "--undo"]).success();
+    }
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "actions that were never answered");
+}
+
+fn kind(op: &serde_json::Value) -> &str {
+    op.as_object().unwrap().keys().next().unwrap()
 }
 
 /// Puts a program before the real one of its name: one that never ends, and that has a child which never ends either.

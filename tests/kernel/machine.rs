@@ -144,6 +144,21 @@ fn settings_that_the_kernel_turns_along_with_the_labs_are_put_back_whoever_was_f
 }
 
 #[test]
+fn a_program_of_a_check_on_the_machine_ends_with_netlab() {
+    let Some(OnHost { host, before, .. }) = OnHost::new() else { return };
+    let lab =
+        host.write("mixed-lab.yaml", &format!("{LAB}checks:\n  - {{name: asks, from: host, run: [sleep, 4321]}}\n"));
+    host.netlab(["up", &lab, "--on-host"]).success();
+    let mut check = host.start("netlab", ["check"]);
+    host.wait_for("pgrep -f 'sleep 432[1]'");
+    host.sh("kill -9 $(pgrep -x netlab)").success();
+    check.wait().unwrap();
+    host.wait_for("! pgrep -f 'sleep 432[1]'");
+    host.netlab(["down"]).success();
+    host.assert_as(&before, "a check that was killed");
+}
+
+#[test]
 fn what_the_machine_has_already_is_not_taken_for_the_labs() {
     let Some(OnHost { host, .. }) = OnHost::new() else { return };
     host.sh("ip addr add 10.9.9.9/32 dev lo; ip rule add fwmark 8 lookup 78 priority 100").success();
