@@ -14,7 +14,7 @@ use crate::kernel::limits::neighbours as table_of_neighbours;
 use crate::kernel::{forwarding, machine, netns};
 use crate::labs;
 use crate::link::Kind;
-use crate::plan::{Mode, build};
+use crate::plan::{Mode, Op, build};
 use crate::topology::{self, Topology};
 
 /// How good or bad a finding is.
@@ -67,6 +67,7 @@ pub fn examine() -> Vec<Finding> {
     place(&mut findings);
     programs(&all, &mut findings);
     kinds(&all, &mut findings);
+    qdiscs(&all, &mut findings);
     ipv6(&mut findings);
     filters(&mut findings);
     neighbours(&mut findings);
@@ -190,6 +191,26 @@ fn kinds(all: &[Topology], findings: &mut Findings) {
     if let Err(e) = Tun::possible() {
         let todo = "modprobe tun; in a container: --device /dev/net/tun";
         findings.note("links", format!("no TUN devices: netlab can carry no tunnels itself ({e})"), todo);
+    }
+}
+
+/// What bad lines are made with.
+fn qdiscs(all: &[Topology], findings: &mut Findings) {
+    let mut wanted: BTreeMap<&'static str, (&'static str, BTreeSet<&str>)> = BTreeMap::new();
+    for lab in all {
+        for step in build(lab, Mode::Isolated).steps {
+            if let Op::SetQdisc { qdisc, .. } = &step.op {
+                let labs = &mut wanted.entry(qdisc.word()).or_insert((qdisc.module(), BTreeSet::new())).1;
+                labs.insert(lab.name.as_str());
+            }
+        }
+    }
+    // Without rights it cannot be asked; that was said of the kinds of links.
+    for word in crate::kernel::lacking_qdiscs(wanted.keys().copied().collect()).unwrap_or_default() {
+        let (module, labs) = &wanted[word];
+        let labs = labs.iter().copied().collect::<Vec<_>>().join(", ");
+        let todo = format!("modprobe {module}; or a full kernel: scripts/uml netlab up LAB --check");
+        findings.problem("links", format!("no {word} in this kernel: {labs}"), todo);
     }
 }
 

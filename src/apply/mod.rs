@@ -86,7 +86,7 @@ fn advice(op: &Op, refusal: &Refusal) -> Option<String> {
         _ if refusal.errno == libc::ETIMEDOUT => {
             Some("what does it wait for? Run the command by hand; with --keep, what was done before it stays".into())
         }
-        _ if refusal.errno == libc::EPERM => Some("run netlab as root, as in `sudo netlab up …`".into()),
+        _ if refusal.errno == libc::EPERM => Some("run netlab as root, as in `sudo netlab …`".into()),
         _ => None,
     }
 }

@@ -158,6 +158,9 @@ fn mistyped(error: &clap::Error) -> ExitCode {
         report::talk(report::printable(&plain).trim_end());
     } else {
         report::talk(error.render().ansi().to_string().trim_end());
+        if error.kind() == clap::error::ErrorKind::MissingRequiredArgument && plain.contains("<LAB>") {
+            report::talk("`netlab list` shows the labs");
+        }
     }
     report::finish();
     code

@@ -108,7 +108,9 @@ fn summary(args: &Args, topology: &crate::topology::Topology, plan: &crate::plan
         up.took.as_secs_f64() * 1000.0,
         text::nodes(topology, plan)
     );
-    if !args.check {
+    if args.check {
+        out.push('\n');
+    } else {
         let first = plan.nodes.iter().find(|at| at.netns.is_some()).map_or("NODE", |at| at.node.as_str());
         out.push_str(&format!(
             "\nnext: netlab check · netlab exec {first} -- ip addr · netlab shell {first} · netlab down\n"

@@ -80,11 +80,17 @@ pub(super) fn line(check: &Outcome) -> String {
     out
 }
 
+/// One blank line, also after a failed check, which ends with its own.
+fn gap(before: &str) -> &'static str {
+    if before.ends_with("\n\n") { "" } else { "\n" }
+}
+
 fn text(outcomes: &Outcomes) -> String {
     let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default().bold());
     let mut out: String = outcomes.checks.iter().map(line).collect();
     if !outcomes.drift.is_empty() {
-        out.push_str("\nWhat differs from the plan right now:\n");
+        out.push_str(gap(&out));
+        out.push_str("What differs from the plan right now:\n");
         for drift in &outcomes.drift {
             out.push_str(&format!("  {}: {}\n", drift.drift.node, printable(&drift.words)));
         }
@@ -103,7 +109,8 @@ fn text(outcomes: &Outcomes) -> String {
         _ => words,
     };
     let how = in_user_space(outcomes).map(|kinds| format!(", {kinds}")).unwrap_or_default();
-    out.push_str(&format!("\n{}: {words} ({:.2} s{how})\n", outcomes.lab, outcomes.seconds));
+    out.push_str(gap(&out));
+    out.push_str(&format!("{}: {words} ({:.2} s{how})\n", outcomes.lab, outcomes.seconds));
     out.push_str(&waiting(outcomes));
     out
 }

@@ -156,8 +156,10 @@ pub fn findings(findings: &[Finding]) -> String {
         }
     }
     let problems = findings.iter().filter(|f| f.level == Level::Problem).count();
+    let no_rights = findings.iter().any(|f| f.level == Level::Problem && f.about == "rights");
     out.push_str(&match problems {
         0 => "\nthis machine can make every built-in lab\n".into(),
+        n if no_rights => format!("\n{n} {} to see to; without rights no lab comes up\n", plural(n, "problem")),
         n => format!("\n{n} {} to see to; labs that are not named above can come up\n", plural(n, "problem")),
     });
     out

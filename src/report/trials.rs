@@ -69,7 +69,8 @@ fn summary(trials: &[Trial], seconds: f64) -> String {
     if unable > 0 {
         words.push(format!("{unable} cannot be made on this machine"));
     }
-    format!("\n{}; {held} of {all} checks hold ({seconds:.2} s)\n", words.join(", "))
+    let next = if unable > 0 { "`netlab doctor` says what this machine lacks, and what to do\n" } else { "" };
+    format!("\n{}; {held} of {all} checks hold ({seconds:.2} s)\n{next}", words.join(", "))
 }
 
 /// What a lab's life shows besides its checks, as one more test: it comes up, and nothing of it stays.

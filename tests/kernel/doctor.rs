@@ -34,6 +34,10 @@ fn the_doctor_knows_the_kinds_that_this_kernel_lacks() {
         let unknown = host.sh(&format!("ip link add {words} && ip link del p")).stderr.contains("Unknown device type");
         assert_eq!(said.contains(&format!("no {kind} in this kernel")), unknown, "{kind}\n{said}");
     }
+    let asked =
+        host.sh("ip link add p type veth peer name q && tc qdisc add dev p root netem delay 1ms && ip link del p");
+    let unknown = asked.stderr.contains("qdisc kind is unknown");
+    assert_eq!(said.contains("no netem in this kernel: impaired-lab"), unknown, "{}\n{said}", asked.stderr);
 }
 
 #[test]
@@ -42,7 +46,13 @@ fn the_doctor_names_missing_programs_with_their_packages_and_what_rights_are_mis
     host.write("none", "");
     host.sh("mount --bind /media/tmp/none $(readlink -f $(command -v curl))").success();
     host.netlab(["doctor"]).exits(3).says("`curl` is not installed").says("apt install curl").says("nat-lab");
-    host.sh("setpriv --reuid 65534 --regid 65534 --clear-groups netlab doctor").exits(3).says("sudo");
+    let visitor = "setpriv --reuid 65534 --regid 65534 --clear-groups netlab";
+    host.sh(&format!("{visitor} doctor")).exits(3).says("netlab doctor`").says("without rights no lab comes up");
+    // The very command, to be copied.
+    host.sh(&format!("{visitor} exec blue -- echo 'a b'"))
+        .exits(3)
+        .says("`sudo ")
+        .says("netlab exec blue -- echo 'a b'`");
 }
 
 #[test]

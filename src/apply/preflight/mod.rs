@@ -8,8 +8,11 @@ mod names;
 mod on_host;
 mod programs;
 
+use std::path::Path;
+
 use super::limits::{self, OWN_FILES};
 use crate::error::{Error, Result};
+use crate::ip::shell_quote;
 use crate::kernel::limits as kernel_limits;
 use crate::kernel::{Linux, machine};
 use crate::plan::Plan;
@@ -33,8 +36,24 @@ pub fn rights() -> Result<()> {
     Err(if nix::unistd::geteuid().is_root() {
         error.help("in a container, start it with `--cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_ADMIN --security-opt apparmor=unconfined`, or `--privileged`")
     } else {
-        error.help("run it as root, as in `sudo netlab up …`")
+        error.help(format!("run it as root: {}", with_sudo()))
     })
+}
+
+/// Where `sudo` looks for programs by itself (`secure_path`): not in a user's own folders, wherever `cargo install` put it.
+const SUDO_LOOKS: &[&str] = &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// This very command, to be copied.
+fn with_sudo() -> String {
+    let program = match std::env::current_exe() {
+        Ok(path) if !path.parent().is_some_and(|folder| SUDO_LOOKS.iter().any(|known| folder == Path::new(known))) => {
+            path.to_string_lossy().into_owned()
+        }
+        _ => "netlab".into(),
+    };
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = std::iter::once(program).chain(words).map(|word| shell_quote(&word)).collect();
+    format!("`sudo {}`", words.join(" "))
 }
 
 /// As many open files as the steps take, and taking them back: before the first folder is made.
