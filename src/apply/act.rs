@@ -241,8 +241,10 @@ fn now(lab: &str) -> Result<Option<Present>> {
 
 /// What differs although the action is done: nothing, unless somebody changed it by hand.
 fn look(kernel: &mut Linux, now: &mut Present) -> Result<Repaired> {
-    let actual = kernel.observe(&now.plan).map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
-    let drift = crate::state::diff(&super::up::expected(&now.plan, &now.outcomes), &actual);
+    let expected = super::up::expected(&now.plan, &now.outcomes);
+    let actual = kernel.observe(&now.plan, &expected);
+    let actual = actual.map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
+    let drift = crate::state::diff(&expected, &actual);
     Ok(Repaired { mended: Vec::new(), left: drift.iter().map(|d| format!("{}: {d}", d.node)).collect() })
 }
 

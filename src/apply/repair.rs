@@ -73,7 +73,7 @@ impl Mender<'_> {
     /// `over` are steps that no longer count, and `reload` the numbers of steps whose programs read their files anew.
     pub(super) fn mend(&mut self, over: &[Step], reload: &[usize], say: &mut dyn FnMut(Event<'_>)) -> Result<Repaired> {
         let expected = self.expected();
-        let mut actual = self.observe()?;
+        let mut actual = self.observe(&expected)?;
         let found = diff(&expected, &actual);
         let lost = self.lost(&found);
         let unread = self.unread();
@@ -96,8 +96,9 @@ impl Mender<'_> {
         // A link that comes back brings an empty place with it: look again, and do what is missing now, until all is
         // done.
         for _ in 0..4 {
-            actual = self.observe()?;
-            let todo = pending(&self.now.plan, &self.expected(), &actual);
+            let expected = self.expected();
+            actual = self.observe(&expected)?;
+            let todo = pending(&self.now.plan, &expected, &actual);
             if todo.is_empty() {
                 break;
             }
@@ -131,8 +132,9 @@ impl Mender<'_> {
             return Err(stop::interrupted());
         }
         self.kernel.forget_ways(&plan.nodes).map_err(|r| Error::machine("cannot flush the routing caches").cause(r))?;
-        actual = self.observe()?;
-        let still = diff(&self.expected(), &actual);
+        let expected = self.expected();
+        actual = self.observe(&expected)?;
+        let still = diff(&expected, &actual);
         let words = |d: &Drift| format!("{}: {d}", d.node);
         let mended = found.iter().filter(|d| !still.contains(d)).map(words).collect();
         Ok(Repaired { mended, left: still.iter().map(words).collect() })
@@ -142,8 +144,8 @@ impl Mender<'_> {
         up::expected(&self.now.plan, &self.now.outcomes)
     }
 
-    fn observe(&mut self) -> Result<State> {
-        let seen = self.kernel.observe(&self.now.plan);
+    fn observe(&mut self, expected: &State) -> Result<State> {
+        let seen = self.kernel.observe(&self.now.plan, expected);
         seen.map_err(|r| Error::machine("cannot read the lab's state").cause(r))
     }
 

@@ -99,8 +99,10 @@ pub fn drift(entry: &Entry, folder: &Path) -> Result<Vec<Drift>> {
     };
     let logs = folder.join("log");
     let mut kernel = Linux::knowing(&logs, whole, &entry.outcomes).map_err(|r| Error::machine(r.to_string()))?;
-    let actual = kernel.observe(&now.plan).map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
-    Ok(diff(&up::expected(&now.plan, &now.outcomes), &actual))
+    let expected = up::expected(&now.plan, &now.outcomes);
+    let actual = kernel.observe(&now.plan, &expected);
+    let actual = actual.map_err(|r| Error::machine("cannot read the lab's state").cause(r))?;
+    Ok(diff(&expected, &actual))
 }
 
 /// One lab's status.

@@ -267,6 +267,11 @@ fn half_killed<K: Kernel>(kernel: &mut K, plan: &Plan, batch: &Batch) {
 /// iptables writes rules in its own way, and only it knows which.
 pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
     let mut state = expect(plan);
+    as_shown(&mut state, plan, outcomes);
+    state
+}
+
+fn as_shown(state: &mut State, plan: &Plan, outcomes: &[Outcome]) {
     for (step, outcome) in plan.steps.iter().zip(outcomes) {
         let Op::LoadRules { at, family, lines } = &step.op else { continue };
         let Some(node) = state.nodes.get_mut(at.node.as_str()) else { continue };
@@ -276,18 +281,20 @@ pub fn expected(plan: &Plan, outcomes: &[Outcome]) -> State {
             _ => node.firewall.entry(*family).or_default().extend(lines.iter().map(ToString::to_string)),
         }
     }
-    state
 }
 
 /// Reads the kernel back. A difference right after a clean run is netlab's own mistake, or somebody else's hand.
 fn prove(kernel: &mut Linux, plan: &Plan, outcomes: &mut [Outcome], journal: &mut Journal) -> Result<()> {
-    let actual = kernel.observe(plan).map_err(|r| Error::machine("cannot read back what was made").cause(r))?;
+    let mut wanted = expect(plan);
+    let actual = kernel.observe(plan, &wanted);
+    let actual = actual.map_err(|r| Error::machine("cannot read back what was made").cause(r))?;
     let shown = firewalls(plan, outcomes, &actual);
     for (n, done) in &shown {
         outcomes[*n] = Outcome::Done(None, done.clone());
     }
     journal.done_each(shown).map_err(|e| Error::machine("cannot write the journal").cause(e))?;
-    let drift = diff(&expected(plan, outcomes), &actual);
+    as_shown(&mut wanted, plan, outcomes);
+    let drift = diff(&wanted, &actual);
     if drift.is_empty() {
         return Ok(());
     }

@@ -22,8 +22,8 @@ pub fn explain(
 ) {
     let (Some(whole), Some(now)) = (&entry.plan, entry.present(None)) else { return };
     let Ok(mut kernel) = Linux::knowing(&folder.join("log"), whole, &entry.outcomes) else { return };
-    let Ok(actual) = kernel.observe(&now.plan) else { return };
     let wanted = up::expected(&now.plan, &now.outcomes);
+    let Ok(actual) = kernel.observe(&now.plan, &wanted) else { return };
     let end =
         |(node, interface): &(crate::name::NodeName, crate::name::IfName)| (node.to_string(), interface.to_string());
     let cables: Vec<_> = topology.links.iter().map(|l| [end(&l.ends[0]), end(&l.ends[1])]).collect();

@@ -16,7 +16,7 @@ use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, N
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::limits::{neighbours, room_for_files};
-use super::linux::on_threads;
+use super::on_threads;
 use super::{Netlink, Refusal, netns};
 use crate::ip::Family;
 

@@ -38,6 +38,7 @@ mod wireguard;
 use std::fmt;
 
 pub use linux::Linux;
+pub(crate) use linux::on_threads;
 pub use netlink::Netlink;
 pub use observe::{MachineView, View};
 pub use probe::{lacking, lacking_qdiscs, refused_settings};

@@ -31,7 +31,7 @@ const FILES_OF_A_VISIT: usize = 6;
 
 /// Does something with each item, on as many threads as there are processors. The threads may go to any namespace: none of
 /// them comes back.
-pub(in crate::kernel) fn on_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn on_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = threads();
     let room = room_for_files((threads * FILES_OF_A_VISIT) as u64);
     spread((room / FILES_OF_A_VISIT).clamp(1, threads), items, work)

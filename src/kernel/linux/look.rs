@@ -17,7 +17,7 @@ use crate::kernel::{
 use crate::link::LinkKind;
 use crate::link::endpoint::PROPERTY;
 use crate::link::wireguard::Wireguard;
-use crate::plan::{At, Identity, Op, Plan, expect, kept};
+use crate::plan::{At, Identity, Op, Plan, kept};
 use crate::state::{NodeState, SetState, State};
 
 impl Linux {
@@ -35,9 +35,8 @@ impl Linux {
         })
     }
 
-    /// What the nodes of a plan have.
-    pub fn observe(&mut self, plan: &Plan) -> Result<State, Refusal> {
-        let wanted = expect(plan);
+    /// What the nodes of a plan have, of all that is `wanted` there, and whatever else there is.
+    pub fn observe(&mut self, plan: &Plan, wanted: &State) -> Result<State, Refusal> {
         let nodes: Vec<(&At, &NodeState)> =
             plan.nodes.iter().filter_map(|at| Some((at, wanted.nodes.get(at.node.as_str())?))).collect();
         let identities = &self.identities;

@@ -24,7 +24,7 @@ mod services;
 mod undo;
 mod undo_all;
 
-pub(super) use lanes::on_threads;
+pub(crate) use lanes::on_threads;
 
 use inside::{Inside, NEW};
 
