@@ -24,17 +24,23 @@ pub fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
 
 /// More nodes than this are not listed one by one.
 const MOST_ROWS: usize = 24;
+/// More addresses of a node than this are not listed in its row.
+const MOST_ADDRESSES: usize = 8;
 
 /// The nodes of a lab with their addresses.
 pub fn nodes(topology: &Topology, plan: &Plan) -> String {
     let rows = plan.nodes.iter().take(MOST_ROWS).map(|at| {
-        let addresses: Vec<String> = topology
+        let mut addresses: Vec<String> = topology
             .nodes
             .get(at.node.as_str())
             .into_iter()
             .flat_map(|n| &n.interfaces)
             .flat_map(|(dev, i)| i.addresses.iter().map(move |a| format!("{} {dev}", a.value)))
             .collect();
+        if addresses.len() > MOST_ADDRESSES {
+            let more = addresses.split_off(MOST_ADDRESSES - 1).len();
+            addresses.push(format!("and {more} more"));
+        }
         let place = at.netns.clone().unwrap_or_else(|| "this machine".into());
         vec![at.node.to_string(), place, addresses.join(", ")]
     });
