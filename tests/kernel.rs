@@ -76,6 +76,8 @@ mod show;
 mod signals;
 #[path = "kernel/state.rs"]
 mod state;
+#[path = "kernel/surroundings.rs"]
+mod surroundings;
 #[path = "kernel/trial.rs"]
 mod trial;
 #[path = "kernel/trust.rs"]

@@ -88,10 +88,15 @@ fn rights(findings: &mut Findings) {
 }
 
 fn place(findings: &mut Findings) {
-    let release = read("/proc/sys/kernel/osrelease");
-    let mut numbers = release.split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (5, 14) {
+    let (release, version) = machine::release();
+    if version < preflight::OLDEST {
+        let (major, minor) = preflight::OLDEST;
+        findings.problem(
+            "kernel",
+            format!("Linux {release} is too old"),
+            format!("use Linux {major}.{minor} or newer"),
+        );
+    } else if version < (5, 14) {
         findings.note(
             "kernel",
             format!("Linux {release} has no namespace cookies: netlab knows its namespaces less surely"),
@@ -117,10 +122,11 @@ fn place(findings: &mut Findings) {
             "--on-host means the container here",
         );
     }
-    let mounts = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/mnt")).ok();
-    if let (Some(own), Some(first)) = (mounts("self"), mounts("1"))
-        && own != first
-    {
+    if !machine::var_run_is_run() {
+        let todo = "mv /var/run /var/run.old; ln -s /run /var/run";
+        findings.problem("mounts", "/var/run is not a link to /run: `ip netns` would not see labs", todo);
+    }
+    if machine::has_mounts_of_its_own() {
         findings.note(
             "mounts",
             "this shell has mounts of its own: other terminals do not see the namespaces of labs (`ip netns list`)",

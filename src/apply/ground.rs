@@ -175,10 +175,10 @@ fn lock_folder(make: bool) -> Result<Option<Flock<File>>> {
 
 pub(super) fn cannot(what: &str, path: &Path, e: std::io::Error) -> Error {
     let error = Error::machine(format!("cannot {what} {}", path.display()));
-    let error = if e.kind() == std::io::ErrorKind::PermissionDenied {
-        error.help("run netlab as root, as in `sudo netlab …`")
-    } else {
-        error
+    let error = match e.raw_os_error() {
+        Some(libc::EACCES) if nix::unistd::geteuid().is_root() => error.help(super::FORBIDDEN),
+        Some(libc::EACCES | libc::EPERM) => error.help("run netlab as root, as in `sudo netlab …`"),
+        _ => error,
     };
     error.cause(anyhow::Error::new(e))
 }

@@ -72,6 +72,9 @@ pub(crate) fn refused(step: &Step, source: &Source, refusal: &Refusal) -> Error 
     error.place(source, step.from, label).cause(anyhow::anyhow!("{refusal}")).command(command)
 }
 
+/// Root was told EACCES: file modes do not stop it, nor do missing capabilities (EPERM).
+pub(crate) const FORBIDDEN: &str = "SELinux or AppArmor may forbid it: `ausearch -m avc -ts recent`, or `dmesg | grep -i denied`, shows what was denied";
+
 /// What to do about what the kernel said.
 fn advice(op: &Op, refusal: &Refusal) -> Option<String> {
     let unknown = refusal.words.contains("Unknown device type") || refusal.errno == libc::EOPNOTSUPP;
@@ -86,6 +89,12 @@ fn advice(op: &Op, refusal: &Refusal) -> Option<String> {
         _ if refusal.errno == libc::ETIMEDOUT => {
             Some("what does it wait for? Run the command by hand; with --keep, what was done before it stays".into())
         }
+        // A program that cannot be run, a setting that can only be read: these say EACCES to everybody.
+        Op::StartService { .. } if refusal.errno == libc::EACCES => None,
+        Op::SetSysctl { .. } if refusal.errno == libc::EACCES => Some(
+            "it can only be read, or AppArmor forbids it (in a container: `--security-opt apparmor=unconfined`)".into(),
+        ),
+        _ if refusal.errno == libc::EACCES => Some(FORBIDDEN.into()),
         _ if refusal.errno == libc::EPERM => Some("run netlab as root, as in `sudo netlab …`".into()),
         _ => None,
     }

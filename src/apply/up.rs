@@ -60,6 +60,10 @@ pub fn up(
         return Ok(Up { already: true, took: Duration::ZERO, steps: 0 });
     }
     let steps = fresh(found, topology, plan, options, &lock, untouched, say)?;
+    if plan.nodes.iter().any(|at| at.netns.is_some()) && machine::has_mounts_of_its_own() {
+        let words = "this shell has mounts of its own: other terminals do not see the lab's namespaces";
+        say(Event::Note(format!("{words}, and the lab ends with the last program in here")));
+    }
     Ok(Up { already: false, took: begun.elapsed(), steps })
 }
 

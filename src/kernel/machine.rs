@@ -1,8 +1,8 @@
 //! Facts about the machine: what it may, what it has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::process;
+use super::{netns, process};
 
 /// Changes with every start of the machine.
 pub fn boot_id() -> String {
@@ -31,9 +31,38 @@ pub fn is_setuid() -> bool {
     nix::unistd::getuid() != nix::unistd::geteuid()
 }
 
+/// The kernel's own name for its version, and the first two numbers of it, as programs are told.
+pub fn release() -> (String, (u32, u32)) {
+    let release = nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|n| n.parse().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (release, version)
+}
+
+/// `ip netns` has its names in /var/run/netns, which is our folder only where /var/run is a link.
+pub fn var_run_is_run() -> bool {
+    std::fs::canonicalize("/var/run").is_ok_and(|path| path == Path::new("/run"))
+}
+
+/// Whether what is mounted here on the folder of namespaces' names is not seen by the machine's first process, nor from
+/// other terminals: this shell has mounts of its own, and they are not passed on.
+pub fn has_mounts_of_its_own() -> bool {
+    let mounts = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/mnt")).ok();
+    // Mounts are passed on within a group of peers.
+    let peers = |who: &str| {
+        let info = std::fs::read_to_string(format!("/proc/{who}/mountinfo")).ok()?;
+        let holds = |line: &&str| line.split(' ').nth(4).is_some_and(|at| Path::new(netns::FOLDER).starts_with(at));
+        // The longest is the innermost; of several at one place, the last.
+        let innermost = info.lines().filter(holds).max_by_key(|line| line.split(' ').nth(4).map(str::len))?;
+        innermost.split(' ').find(|word| word.starts_with("shared:")).map(str::to_string)
+    };
+    let (Some(own), Some(first)) = (mounts("self"), mounts("1")) else { return false };
+    own != first && (peers("self").is_none() || peers("self") != peers("1"))
+}
+
 /// Whether the kernel knows IPv6 at all.
 pub fn has_ipv6() -> bool {
-    std::path::Path::new("/proc/sys/net/ipv6").exists()
+    Path::new("/proc/sys/net/ipv6").exists()
 }
 
 /// Whether there is a user of that name.

@@ -38,7 +38,14 @@ pub fn create(name: &str) -> Result<Identity, Refusal> {
 
 /// Makes the folder of names a shared mount of its own, as the first `ip netns add` after boot does.
 pub fn prepare_folder() -> Result<(), Refusal> {
-    netns_rs::Env::init(&netns_rs::DefaultEnv).map_err(|e| Refusal::new(e.to_string()))
+    netns_rs::Env::init(&netns_rs::DefaultEnv).map_err(|e| {
+        let errno = match &e {
+            netns_rs::Error::MountError(_, errno) => *errno as i32,
+            netns_rs::Error::CreateNsDirError(e) => e.raw_os_error().unwrap_or(0),
+            _ => 0,
+        };
+        Refusal { errno, ..Refusal::new(e.to_string()) }
+    })
 }
 
 /// Moves the calling thread into a new namespace under a name that is free, for good. The name comes first, empty: whoever

@@ -78,6 +78,27 @@ impl User {
     }
 }
 
+/// Root's own groups, its first one in front: whoever became root by `sudo` or `su` may have brought others.
+fn roots_groups() -> &'static [Gid] {
+    static GROUPS: std::sync::OnceLock<Vec<Gid>> = std::sync::OnceLock::new();
+    GROUPS.get_or_init(|| {
+        let gid = Gid::from_raw(0);
+        let root = nix::unistd::User::from_uid(Uid::from_raw(0)).ok().flatten();
+        let name = root.and_then(|root| CString::new(root.name).ok());
+        name.and_then(|name| nix::unistd::getgrouplist(&name, gid).ok()).unwrap_or_else(|| vec![gid])
+    })
+}
+
+/// Only those groups. Where nobody may change groups (a container without CAP_SETGID, or with `setgroups` denied) they
+/// stay as they are.
+fn keep_only(groups: &[Gid]) -> nix::Result<()> {
+    let first = groups.first().copied().unwrap_or(Gid::from_raw(0));
+    match nix::unistd::setgroups(groups).and_then(|()| nix::unistd::setresgid(first, first, first)) {
+        Err(nix::errno::Errno::EPERM) => Ok(()),
+        answer => answer,
+    }
+}
+
 const NOBODY: u32 = 65534;
 
 /// Whether a number means anybody in this user namespace.
@@ -92,7 +113,8 @@ fn mapped(map: &str, id: u32) -> bool {
 /// Prepares a command to run in a namespace as `ip netns exec NAME` would: its own /sys, the files of /etc/netns/NAME in
 /// place of those in /etc; and beside that what else the node has for its programs alone.
 ///
-/// It has 0, 1 and 2 open and nothing else, unless it is a person's; and it runs as `user`, if that is said.
+/// It has 0, 1 and 2 open and nothing else and only root's own groups, unless it is a person's; and it runs as `user`, if
+/// that is said.
 pub fn enter(
     command: &mut Command,
     netns: Option<(&str, &File)>,
@@ -104,7 +126,9 @@ pub fn enter(
         None => None,
     };
     let parent = std::process::id();
-    let work = move || child(place.as_ref(), session, user.as_ref(), parent);
+    let as_root = user.is_none() && session != Session::Shared && nix::unistd::geteuid().is_root();
+    let groups = as_root.then(roots_groups);
+    let work = move || child(place.as_ref(), session, user.as_ref(), groups, parent);
     // SAFETY: between fork and exec only system calls on data that was made before the fork; nothing is allocated (nix
     // keeps the few short paths that are not C strings yet on the stack).
     unsafe { command.pre_exec(work) };
@@ -112,7 +136,17 @@ pub fn enter(
 }
 
 /// Runs in the child, right before the program.
-fn child(place: Option<&(OwnedFd, View)>, session: Session, user: Option<&User>, parent: u32) -> std::io::Result<()> {
+fn child(
+    place: Option<&(OwnedFd, View)>,
+    session: Session,
+    user: Option<&User>,
+    groups: Option<&[Gid]>,
+    parent: u32,
+) -> std::io::Result<()> {
+    // First: whoever changes groups is no longer bound to its parent.
+    if let Some(groups) = groups {
+        keep_only(groups)?;
+    }
     // What netlab waits for ends with it. So does a service until it is the program that it is to be, and where it is to be:
     // before that nobody would find it.
     if session != Session::Shared {

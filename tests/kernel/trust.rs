@@ -150,6 +150,34 @@ fn programs_start_with_a_clean_environment_and_three_open_files() {
     host.netlab(["down"]).success();
 }
 
+/// Whoever became root by `su` or `sudo -g` has groups that root has not.
+#[test]
+fn programs_of_root_have_roots_own_groups_and_those_of_a_user_that_users() {
+    let check = "  - {name: groups, from: a, run: [id, -G], expect: {stdout: CERTAINLY-NOT}, within: 100ms}\n";
+    let Some((host, _)) = stranger("") else { return };
+    let services =
+        "{run: [sh, -c, 'id -G; exec sleep 100']}, his: {user: games, run: [sh, -c, 'id -G; exec sleep 100']}";
+    let head = HEAD.replace("{http: 80}", services);
+    let lab = host.write(
+        "theirs.yaml",
+        &format!("{head}{}{check}", TAIL.replace("  - {from: b, curl: \"http://10.0.1.2/\"}\n", "")),
+    );
+    let groups = |of: &str| host.sh(&format!("id -G {of}")).success().stdout.trim().to_string();
+    let with_more = "setpriv --regid 24 --groups 4,20,27";
+    assert_eq!(host.sh(&format!("{with_more} id -G")).success().stdout.trim(), "24 4 20 27");
+    host.sh(&format!("{with_more} netlab up {lab} --trust")).success();
+    let said = host.sh(&format!("{with_more} netlab check --json || true")).success();
+    let checks = said.json()["checks"].clone();
+    let check = checks.as_array().unwrap().iter().find(|c| c["name"] == "groups").unwrap();
+    assert!(check["seen"].to_string().contains(&format!("`{}`", groups("root"))), "{check}");
+    for (service, user) in [("web", "root"), ("his", "games")] {
+        let log = format!("/run/netlab/theirs/log/a.{service}.log");
+        host.wait_for(&format!("test -s {log}"));
+        assert_eq!(host.sh(&format!("cat {log}")).success().stdout.trim(), groups(user), "{service}");
+    }
+    host.netlab(["down"]).success();
+}
+
 #[test]
 fn control_characters_of_children_never_reach_the_terminal() {
     let esc = "printf 'a\\033[31mb\\007\\n\\033]0;title\\007'";

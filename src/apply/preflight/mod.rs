@@ -22,6 +22,9 @@ pub use kernel::lacking;
 pub use names::claimed;
 pub use programs::missing_programs;
 
+/// The oldest kernel that netlab works on: before it nobody can be sure which process a signal goes to (`pidfd_open`).
+pub const OLDEST: (u32, u32) = (5, 3);
+
 /// Root, or the capabilities.
 pub fn rights() -> Result<()> {
     if machine::is_setuid() {
@@ -88,6 +91,14 @@ fn judge(topology: &Topology, found: Vec<Error>) -> Result<()> {
 }
 
 fn of_the_machine(topology: &Topology, plan: &Plan) -> Vec<Error> {
+    let (release, version) = machine::release();
+    if version < OLDEST {
+        // It lacks whatever else it lacks.
+        let (major, minor) = OLDEST;
+        return vec![
+            Error::machine(format!("Linux {release} is too old")).help(format!("use Linux {major}.{minor} or newer")),
+        ];
+    }
     let mut found = programs::look(topology, plan);
     let limit = limits::look(topology, plan).err();
     match kernel::look(topology, plan) {
@@ -97,5 +108,20 @@ fn of_the_machine(topology: &Topology, plan: &Plan) -> Vec<Error> {
         Err(refusal) => found.push(Error::machine("cannot ask the kernel what it has").cause(refusal)),
     }
     found.extend(limit);
+    found.extend(names_of_namespaces());
     found
+}
+
+fn names_of_namespaces() -> Option<Error> {
+    if machine::var_run_is_run() {
+        return None;
+    }
+    let error = Error::machine("/var/run is not a link to /run, as nearly everywhere")
+        .note("`ip netns` has the names of namespaces in /var/run/netns, and would not see those in /run/netns");
+    let todo = if std::path::Path::new("/var/run").exists() {
+        "`mv /var/run /var/run.old; ln -s /run /var/run`, once nothing runs that has files there"
+    } else {
+        "`ln -s /run /var/run`"
+    };
+    Some(error.help(todo))
 }
