@@ -51,6 +51,10 @@ fn what_was_found_once() {
     }
     // A packet with no header that can be read.
     properties::filter(b"ip 10.0.0.1 > *\n");
+    // Chains that go several times to each other: the ways doubled with every step, and following them took for ever.
+    properties::readers(
+        b"*nat\n[1:2] -A PREROUTING -j C\n[0:0] -A C -j C\n[0:0] -A C -j C\n[0:0] -A C -j C\n[0:0] -A C -g C\n",
+    );
 }
 
 #[test]

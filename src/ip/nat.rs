@@ -23,6 +23,9 @@ pub struct Branch {
     /// The rules of the chain that it leads to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
+    /// Whether the chain that it leads to was left out: there are too many ways.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 /// What a rule does.
@@ -58,13 +61,17 @@ pub struct Ways {
 const HOOKS: [&str; 4] = ["PREROUTING", "OUTPUT", "INPUT", "POSTROUTING"];
 /// iptables refuses loops; this holds for text that did not come from it.
 const DEEPEST: usize = 16;
+/// So many branches for each rule, and no more, in a hook. kube-proxy's chains take three or four; but where each chain goes
+/// twice to the next, which the kernel allows, the ways double with every step.
+const BRANCHES_PER_RULE: usize = 16;
 
 /// Follows the chains of the nat table; hooks without rules are left out.
 pub fn follow(save: &str) -> Vec<Ways> {
     let rules = rules(save);
     let mut ways: Vec<Ways> = Vec::new();
     for hook in HOOKS {
-        let branches = chain(&rules, hook, 0);
+        let mut room = rules.len() * BRANCHES_PER_RULE;
+        let branches = chain(&rules, hook, 0, &mut room);
         let same = |w: &&mut Ways| {
             let plain = |list: &[Branch]| list.iter().map(Branch::without_counters).collect::<Vec<_>>();
             plain(&w.branches) == plain(&branches)
@@ -104,7 +111,7 @@ fn rules(save: &str) -> Vec<Rule> {
     rules
 }
 
-fn chain(rules: &[Rule], name: &str, depth: usize) -> Vec<Branch> {
+fn chain(rules: &[Rule], name: &str, depth: usize, room: &mut usize) -> Vec<Branch> {
     let mut rest = 1.0;
     let mut branches = Vec::new();
     for rule in rules.iter().filter(|r| r.line.chain == name) {
@@ -116,7 +123,8 @@ fn chain(rules: &[Rule], name: &str, depth: usize) -> Vec<Branch> {
         });
         // After rules with chances the last one takes what is left.
         let share = share.or((rest < 1.0 && is_open(&rule.line)).then_some(rest));
-        branches.push(branch(rules, rule, share, depth));
+        *room = room.saturating_sub(1);
+        branches.push(branch(rules, rule, share, depth, room));
     }
     branches
 }
@@ -126,11 +134,12 @@ fn is_open(line: &Line) -> bool {
     when(line).is_empty()
 }
 
-fn branch(rules: &[Rule], rule: &Rule, share: Option<f64>, depth: usize) -> Branch {
+fn branch(rules: &[Rule], rule: &Rule, share: Option<f64>, depth: usize, room: &mut usize) -> Branch {
     let value = |flags: &[&str]| rule.line.value_of(flags).unwrap_or_default().to_string();
     let target = value(&["-j", "--jump", "-g", "--goto"]);
     let is_chain = rules.iter().any(|r| r.line.chain == target);
-    let branches = if is_chain && depth < DEEPEST { chain(rules, &target, depth + 1) } else { Vec::new() };
+    let cut = is_chain && (depth >= DEEPEST || *room == 0);
+    let branches = if is_chain && !cut { chain(rules, &target, depth + 1, room) } else { Vec::new() };
     let does = match target.as_str() {
         "DNAT" => Does::Dnat(value(&["--to-destination"])),
         "SNAT" => Does::Snat(value(&["--to-source"])),
@@ -143,7 +152,7 @@ fn branch(rules: &[Rule], rule: &Rule, share: Option<f64>, depth: usize) -> Bran
         _ => Does::Other(target),
     };
     let comment = rule.line.value_of(&["--comment"]).map(str::to_string);
-    Branch { when: when(&rule.line), comment, does, share, connections: rule.packets, branches }
+    Branch { when: when(&rule.line), comment, does, share, connections: rule.packets, branches, cut }
 }
 
 /// What a packet must be like, in words. Words that are not known stay as iptables prints them.
@@ -268,6 +277,21 @@ COMMIT
         assert!(service.branches[0].only_marks() && service.branches[0].share.is_none());
         assert_eq!(service.branches[0].when, "not from 10.244.0.0/16 to 10.96.100.10 tcp port 80");
         assert_eq!(ways[1].branches[0].does, Does::Masquerade);
+    }
+
+    #[test]
+    fn ways_that_double_with_every_step_are_not_all_followed() {
+        // Sixteen chains, each of which goes eight times to the next: the kernel takes them, and has 8^16 ways.
+        let chains = (0..16).map(|n| format!("[0:0] -A C{n} -j C{}\n", n + 1).repeat(8)).collect::<String>();
+        let save = format!("*nat\n[0:0] -A PREROUTING -j C0\n{chains}[0:0] -A C16 -j MASQUERADE\nCOMMIT\n");
+        fn count(branches: &[Branch]) -> (usize, usize) {
+            branches.iter().fold((0, 0), |(all, cut), b| {
+                let below = count(&b.branches);
+                (all + 1 + below.0, cut + usize::from(b.cut) + below.1)
+            })
+        }
+        let (all, cut) = count(&follow(&save)[0].branches);
+        assert!(all < 3_000 && cut > 0, "{all} branches, {cut} cut");
     }
 
     #[test]

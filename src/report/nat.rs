@@ -104,6 +104,14 @@ impl Drawing {
                 inner.clear();
                 tail.push_str(", as above");
             }
+            if branch.cut {
+                // The chain itself may well stand above, where it was come to first.
+                tail.push_str(if matches!(&branch.does, Does::GoTo(chain) if self.shown.contains(chain)) {
+                    ", as above"
+                } else {
+                    ", not followed: too many ways"
+                });
+            }
             let comment = branch.comment.as_deref().filter(|c| Some(*c) != above);
             tail.extend(comment.map(|c| format!("  # {c}")));
             let (title, tail) = (printable(&title(branch)), printable(&tail));
