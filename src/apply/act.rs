@@ -255,9 +255,11 @@ fn take_back(entry: &Entry, action: &str, journal: &mut Journal, say: &mut dyn F
     let mut kernel = machine(entry, whole)?;
     let own = entry.acts.iter().filter(|act| act.action == action).flat_map(|act| act.steps.clone());
     let begun = own.filter(|n| !matches!(entry.outcomes.get(*n), None | Some(Outcome::Untouched)));
-    let over: Vec<Step> = begun.filter_map(|n| whole.steps.get(n).cloned()).rev().collect();
     // A file that both states agree on needs no reload; a file that differs is written again, and that reloads.
-    let over: Vec<Step> = over.into_iter().filter(|s| !matches!(s.op, Op::ReloadService { .. })).collect();
+    let counts = |(step, _): &(Step, Outcome)| !matches!(step.op, Op::ReloadService { .. });
+    let over = begun.filter_map(|n| Some((whole.steps.get(n)?.clone(), entry.outcomes.get(n)?.clone())));
+    let over: Vec<(Step, Outcome)> = over.filter(counts).collect();
+    let over: Vec<(Step, Outcome)> = over.into_iter().rev().collect();
     let mut mender = Mender { kernel: &mut kernel, now: &mut now, journal, source: &entry.header.source };
     let repaired = mender.mend(&over, &[], say)?;
     failpoint::at("undone", 0).map_err(|r| Error::machine(r.to_string()))?;

@@ -108,6 +108,7 @@ fn title(undo: &Undo) -> String {
         Undo::EndProcesses { netns, .. } => format!("programs in namespace `{netns}`"),
         Undo::EndMarked { .. } => "programs on this machine".into(),
         Undo::DeleteRules { .. } => "firewall rules on this machine".into(),
+        Undo::RestorePolicies { .. } => "firewall policies of this machine".into(),
         Undo::DestroySet { name } => format!("ipset `{name}` on this machine"),
         Undo::DeleteRoute { route } => format!("route `{route}` on this machine"),
         Undo::DeleteRule { rule } => format!("rule `{rule}` on this machine"),

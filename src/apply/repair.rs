@@ -15,7 +15,7 @@ use crate::ip::iptables::{Line, Verb};
 use crate::kernel::{Kernel, Linux, Refusal, patience};
 use crate::link;
 use crate::name::IfName;
-use crate::plan::{At, Done, Op, Outcome, Plan, Step, Undo, other_ends, pending, stopped};
+use crate::plan::{At, Done, Op, Outcome, Plan, Step, Undo, other_ends, pending, policies, stopped};
 use crate::span::Source;
 use crate::state::{Change, Drift, Item, State, VLANS, diff};
 
@@ -70,8 +70,13 @@ pub(super) struct Mender<'a> {
 }
 
 impl Mender<'_> {
-    /// `over` are steps that no longer count, and `reload` the numbers of steps whose programs read their files anew.
-    pub(super) fn mend(&mut self, over: &[Step], reload: &[usize], say: &mut dyn FnMut(Event<'_>)) -> Result<Repaired> {
+    /// `over` are steps that no longer count, and how far they came; `reload` the numbers of steps whose programs read their files anew.
+    pub(super) fn mend(
+        &mut self,
+        over: &[(Step, Outcome)],
+        reload: &[usize],
+        say: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Repaired> {
         let expected = self.expected();
         let mut actual = self.observe(&expected)?;
         let found = diff(&expected, &actual);
@@ -89,8 +94,8 @@ impl Mender<'_> {
         for (n, at) in lost {
             self.make_namespace(n, at)?;
         }
-        for step in over {
-            self.forget(step, &expected).map_err(|refusal| refused(step, self.source, &refusal))?;
+        for (step, outcome) in over {
+            self.forget(step, outcome, &expected).map_err(|refusal| refused(step, self.source, &refusal))?;
         }
         let mut done = BTreeSet::from_iter(unread);
         // A link that comes back brings an empty place with it: look again, and do what is missing now, until all is
@@ -200,7 +205,7 @@ impl Mender<'_> {
 
     /// What of a step that no longer counts cannot be seen as a difference: routes in a routing daemon's name, and
     /// firewall lines, which are compared as they were shown right after they were loaded.
-    fn forget(&mut self, step: &Step, expected: &State) -> Result<(), Refusal> {
+    fn forget(&mut self, step: &Step, outcome: &Outcome, expected: &State) -> Result<(), Refusal> {
         match &step.op {
             Op::AddRoute { at, route } => {
                 let text = route.clone().canonical().to_string();
@@ -213,7 +218,13 @@ impl Mender<'_> {
             }
             Op::LoadRules { at, family, lines } => {
                 if at.netns.is_none() {
-                    let lines = lines.iter().chain(self.lines_of(at, *family)).cloned().collect();
+                    if let Some(policies) = policies(&step.op, outcome) {
+                        self.kernel.take_back(&policies)?;
+                    }
+                    // Chains of its own go, when nothing speaks of them any more; the node's stay, and are emptied by the loading.
+                    let of_node = self.lines_of(at, *family).filter(|line| line.verb != Verb::NewChain);
+                    let mut lines: Vec<Line> = of_node.chain(lines).cloned().collect();
+                    lines.sort_by_key(|line| line.verb == Verb::NewChain);
                     self.kernel.take_back(&Undo::DeleteRules { family: *family, lines, chains_before: None })?;
                 }
                 self.kernel.flush_firewall(at, *family)?;

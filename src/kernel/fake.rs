@@ -122,7 +122,9 @@ impl Kernel for Fake {
                 let sets = self.machine.iter().filter_map(|t| t.strip_prefix("ipset "));
                 Some(Before::Sets(sets.map(str::to_string).collect()))
             }
-            Op::LoadRules { at: At { netns: None, .. }, .. } => Some(Before::Firewall { chains: Vec::new() }),
+            Op::LoadRules { at: At { netns: None, .. }, .. } => {
+                Some(Before::Firewall { chains: Vec::new(), policies: Vec::new() })
+            }
             _ => None,
         })
     }
@@ -247,6 +249,7 @@ impl Kernel for Fake {
             Undo::EndMarked { mark, .. } => {
                 self.machine.retain(|t| !(t.starts_with("process ") && t.ends_with(mark.as_str())));
             }
+            Undo::RestorePolicies { .. } => {}
             Undo::DeleteRules { lines, .. } => {
                 for line in lines {
                     self.machine.remove(&format!("rule {line}"));

@@ -112,15 +112,24 @@ fn shown_tables(family: Family) -> Result<String, Refusal> {
 /// The nftables tables and chains of the calling thread's namespace, as `ip nat` and `ip nat POSTROUTING`; none where
 /// `nft` is not installed.
 pub fn nft_chains() -> Vec<String> {
+    ruleset().into_iter().map(|(name, _)| name).collect()
+}
+
+/// The tables and chains, and whether each drops what reaches its end.
+fn ruleset() -> Vec<(String, bool)> {
     let output = program::run(program::of("nft", &["list", "ruleset"]), "");
     let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
     let (mut list, mut table) = (Vec::new(), String::new());
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("table ") {
             table = name.trim_end_matches(" {").to_string();
-            list.push(table.clone());
+            list.push((table.clone(), false));
         } else if let Some(chain) = line.trim_start().strip_prefix("chain ") {
-            list.push(format!("{table} {}", chain.trim_end_matches(" {")));
+            list.push((format!("{table} {}", chain.trim_end_matches(" {")), false));
+        } else if line.ends_with("policy drop;")
+            && let Some((_, drops)) = list.last_mut()
+        {
+            *drops = true;
         }
     }
     list
@@ -200,6 +209,24 @@ pub fn delete(family: Family, lines: &[Line], chains_before: Option<&[String]>) 
     Ok(())
 }
 
+/// Puts policies back: what was set, and what was there before. What somebody has changed since is theirs.
+pub fn restore_policies(family: Family, policies: &[(Line, String)]) -> Result<(), Refusal> {
+    let shown = shown(family)?;
+    for (line, before) in policies {
+        let dropped = shown.contains(&format!("-t {} -P {} DROP", line.table, line.chain));
+        let now = if dropped { "DROP" } else { "ACCEPT" };
+        if line.rest != [now] || before == now {
+            continue;
+        }
+        let set = program::of(&called(family, ""), &["-w", "5", "-t", &line.table, "-P", &line.chain, before]);
+        let output = program::run(set, "")?;
+        if !output.status.success() {
+            return Err(Refusal::new(words(&String::from_utf8_lossy(&output.stderr))));
+        }
+    }
+    Ok(())
+}
+
 /// Whether an nftables table, or a chain of one, is of those that iptables makes by itself: an empty one may as well be
 /// somebody else's, who has only begun.
 fn is_of_iptables(name: &str) -> bool {
@@ -216,7 +243,9 @@ fn drop_empty_chains(before: &[String]) {
         let _ = program::run(program::of("nft", words), "");
     };
     let new = |name: &&String| !before.contains(name) && is_of_iptables(name);
-    for name in nft_chains().iter().filter(new) {
+    // One that drops what reaches its end does something without any rule: somebody has told it to.
+    let idle = ruleset().into_iter().filter(|(_, drops)| !drops).map(|(name, _)| name);
+    for name in idle.collect::<Vec<_>>().iter().filter(new) {
         if let [family, table, chain] = name.split(' ').collect::<Vec<_>>().as_slice() {
             nft(&["delete", "chain", family, table, chain]);
         }

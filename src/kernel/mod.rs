@@ -30,7 +30,7 @@ pub mod process;
 pub mod program;
 mod qdisc;
 pub mod responder;
-mod sysctl;
+pub mod sysctl;
 mod view;
 mod vlans;
 mod wireguard;

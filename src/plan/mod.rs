@@ -24,7 +24,7 @@ pub use expect::{expect, paint};
 pub use explain::{command, explain, script};
 pub use op::{At, ETC, NODES, Op, Phase, VethEnd, kept};
 pub use pending::{other_ends, pending, stopped};
-pub use undo::{Before, Done, Identity, Outcome, Process, Undo, links_on_machine, macs, undo};
+pub use undo::{Before, Done, Identity, Outcome, Process, Undo, links_on_machine, macs, policies, undo};
 
 use crate::link::{By, NewLink};
 use crate::name::{LabName, NodeName};

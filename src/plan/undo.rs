@@ -43,6 +43,9 @@ pub enum Before {
     Firewall {
         /// Their names.
         chains: Vec<String>,
+        /// The policies that are not ACCEPT, as `-t filter -P FORWARD DROP`.
+        #[serde(default)]
+        policies: Vec<String>,
     },
     /// The machine's own sets of addresses: their names.
     Sets(Vec<String>),
@@ -101,6 +104,8 @@ pub enum Undo {
     EndMarked { mark: String, process: Option<Process> },
     /// Take rules off the machine, and the tables that were not there before.
     DeleteRules { family: Family, lines: Vec<Line>, chains_before: Option<Vec<String>> },
+    /// Put policies of the machine's firewall back: what was set, and what was there before.
+    RestorePolicies { family: Family, policies: Vec<(Line, String)> },
     /// Take a set of addresses off the machine.
     DestroySet { name: Name },
     /// Take a route off the machine.
@@ -142,6 +147,7 @@ pub fn undo<'o>(plan: &Plan, outcome: impl Fn(usize) -> &'o Outcome) -> Vec<Undo
         list.push(Undo::EndProcesses { netns: netns.clone(), identity: *identity });
     }
     list.extend(touched.iter().rev().filter_map(|(op, o)| machine_process(op, o, plan)));
+    list.extend(touched.iter().rev().filter_map(|(op, o)| policies(op, o)));
     list.extend(touched.iter().rev().filter_map(|(op, o)| machine_rules(op, o)));
     // A set that a rule speaks of cannot go.
     list.extend(touched.iter().rev().flat_map(|(op, o)| machine_sets(op, o)));
@@ -207,14 +213,28 @@ fn machine_rules(op: &Op, outcome: &Outcome) -> Option<Undo> {
         return None;
     }
     let mut lines = lines.clone();
-    // Rules go before the chains that they stand in, and a policy is not ours to guess.
+    // Rules go before the chains that they stand in; policies have gone before.
     lines.retain(|l| !matches!(l.verb, Verb::Policy | Verb::Delete));
     lines.sort_by_key(|l| l.verb == Verb::NewChain);
     let chains_before = match outcome.before() {
-        Some(Before::Firewall { chains }) => Some(chains.clone()),
+        Some(Before::Firewall { chains, .. }) => Some(chains.clone()),
         _ => None,
     };
     Some(Undo::DeleteRules { family: *family, lines, chains_before })
+}
+
+/// Puts back the policies that a step has set on the machine, if it has: a policy has no mark of its own.
+pub fn policies(op: &Op, outcome: &Outcome) -> Option<Undo> {
+    let (Op::LoadRules { at, family, lines }, Some(Before::Firewall { policies, .. })) = (op, outcome.before()) else {
+        return None;
+    };
+    let set = lines.iter().filter(|line| on_machine(at) && line.verb == Verb::Policy);
+    let back = |line: &Line| {
+        let dropped = policies.contains(&format!("-t {} -P {} DROP", line.table, line.chain));
+        (line.clone(), if dropped { "DROP" } else { "ACCEPT" }.to_string())
+    };
+    let policies: Vec<(Line, String)> = set.map(back).collect();
+    (!policies.is_empty()).then_some(Undo::RestorePolicies { family: *family, policies })
 }
 
 /// A set has no mark of its own: ours are those that were not there before.

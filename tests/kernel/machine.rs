@@ -144,6 +144,51 @@ fn settings_that_the_kernel_turns_along_with_the_labs_are_put_back_whoever_was_f
 }
 
 #[test]
+fn a_policy_of_the_machines_firewall_is_put_back() {
+    let Some(host) = Host::new() else { return };
+    host.furnish();
+    let lab =
+        LAB.replace("      - -N MIXED\n", "      - -N MIXED\n      - -P FORWARD DROP\n      - -P OUTPUT ACCEPT\n");
+    let lab = lab.replace(
+        "    nodes: {host: {routes: [10.97.0.0/24 via 10.99.0.2]}}",
+        "    nodes: {host: {iptables: [-P INPUT DROP]}}",
+    );
+    let lab = host.write("mixed-lab.yaml", &lab);
+    let policies = |host: &Host| host.sh("iptables-save -t filter | grep ^: | cut -d' ' -f1,2").stdout;
+    // On a machine without a firewall, and on one that has its own.
+    for own in ["true", "iptables -A INPUT -s 192.0.2.1 -j DROP; iptables -P OUTPUT DROP"] {
+        host.sh(own).success();
+        let before = host.snapshot();
+        host.netlab(["up", &lab, "--on-host"]).success();
+        assert!(policies(&host).contains(":FORWARD DROP\n:OUTPUT ACCEPT"), "{}", policies(&host));
+        host.netlab(["act", "by-way"]).success();
+        assert!(policies(&host).contains(":INPUT DROP"), "{}", policies(&host));
+        host.netlab(["act", "by-way", "--undo"]).success();
+        assert!(policies(&host).contains(":INPUT ACCEPT\n:FORWARD DROP"), "{}", policies(&host));
+        host.netlab(["act", "by-way"]).success();
+        host.netlab(["down"]).success();
+        host.assert_as(&before, format!("{own}, policies"));
+        // Somebody else has changed one of them since, and set another.
+        host.netlab(["up", &lab, "--on-host"]).success();
+        host.sh("iptables -P FORWARD ACCEPT; iptables -P INPUT DROP").success();
+        host.netlab(["down"]).success();
+        assert!(policies(&host).contains(":INPUT DROP\n:FORWARD ACCEPT"), "{own}: {}", policies(&host));
+        host.sh("iptables -P INPUT ACCEPT; test \"$(iptables-save | grep -c ^-A)\" != 0 || nft delete table ip filter")
+            .success();
+        host.assert_as(&before, format!("{own}, policies of somebody else's"));
+    }
+}
+
+#[test]
+fn the_machine_keeps_its_ipv6() {
+    let Some(OnHost { host, before, .. }) = OnHost::new() else { return };
+    let lab = LAB.replace("{net.ipv4.ip_forward: 1}", "{net.ipv4.ip_forward: 1, net.ipv6.conf.all.disable_ipv6: 1}");
+    let lab = host.write("mixed-lab.yaml", &lab);
+    host.netlab(["up", &lab, "--on-host"]).exits(4).says("would lose its IPv6 addresses");
+    host.assert_as(&before, "refused");
+}
+
+#[test]
 fn a_program_of_a_check_on_the_machine_ends_with_netlab() {
     let Some(OnHost { host, before, .. }) = OnHost::new() else { return };
     let lab =

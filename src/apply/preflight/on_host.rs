@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::super::running;
 use crate::error::Error;
 use crate::ip::Family;
-use crate::kernel::{Linux, MachineView, forwarding, ipset, machine};
+use crate::kernel::{Linux, MachineView, forwarding, ipset, machine, sysctl};
 use crate::link::Kind;
 use crate::name::NodeName;
 use crate::plan::Plan;
@@ -31,6 +31,7 @@ pub(super) fn look(topology: &Topology, plan: &Plan, kernel: &mut Linux) -> Vec<
         found.extend(lo(topology, node, &machine));
         found.extend(routes(topology, node, &machine));
         found.extend(rules(topology, node, &machine));
+        found.extend(settings(topology, node));
         found.extend(files(topology, name, node));
     }
     found.extend(forward_policy(topology));
@@ -96,6 +97,18 @@ fn routes(topology: &Topology, node: &Node, machine: &MachineView) -> Vec<Error>
         Error::conflict(format!("this machine already has a route to {to}"))
             .place(&topology.source, route.span, "")
             .help("name the one network that the lab needs instead, or leave out --on-host")
+    });
+    told.collect()
+}
+
+/// A machine whose IPv6 is switched off loses its IPv6 addresses, and nobody could give them back.
+fn settings(topology: &Topology, node: &Node) -> Vec<Error> {
+    let all = "net/ipv6/conf/all/disable_ipv6";
+    let wanted = node.sysctls.iter().filter(|s| s.path == all && s.value.value == "1");
+    let told = wanted.filter(|_| sysctl::read(all).is_some_and(|now| now != "1")).map(|sysctl| {
+        Error::conflict("this machine would lose its IPv6 addresses for good")
+            .place(&topology.source, sysctl.span, "")
+            .help("leave it out of the host node, or leave out --on-host")
     });
     told.collect()
 }

@@ -10,6 +10,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 
 use super::diver::Diver;
 use super::{Halt, Kernel, Refusal, firewall, ipset, netns, patience, process, sysctl};
+use crate::ip::iptables::Verb;
 use crate::link::{By, Kind, NewLink, veth};
 use crate::name::IfName;
 use crate::plan::{At, Batch, Before, Done, Identity, Op, Outcome, Plan, Process, Undo, VethEnd, Way};
@@ -203,7 +204,14 @@ impl Kernel for Linux {
                 let sets = self.within(&None, ipset::shown)??;
                 Ok(Some(Before::Sets(sets.into_keys().collect())))
             }
-            Op::LoadRules { .. } => self.within(&None, || Some(Before::Firewall { chains: firewall::nft_chains() })),
+            Op::LoadRules { family, lines, .. } => {
+                let (family, sets) = (*family, lines.iter().any(|line| line.verb == Verb::Policy));
+                self.within(&None, move || {
+                    let mut policies = if sets { firewall::shown(family)? } else { Vec::new() };
+                    policies.retain(|line| line.contains(" -P "));
+                    Ok(Some(Before::Firewall { chains: firewall::nft_chains(), policies }))
+                })?
+            }
             _ => Ok(None),
         }
     }

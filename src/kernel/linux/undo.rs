@@ -40,6 +40,10 @@ impl Linux {
                 let (family, lines, before) = (*family, lines.clone(), chains_before.clone());
                 self.within(&None, move || firewall::delete(family, &lines, before.as_deref()))?
             }
+            Undo::RestorePolicies { family, policies } => {
+                let (family, policies) = (*family, policies.clone());
+                self.within(&None, move || firewall::restore_policies(family, &policies))?
+            }
             Undo::DestroySet { name } => {
                 let name = name.to_string();
                 self.within(&None, move || ipset::destroy(&name))?
