@@ -9,6 +9,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -190,7 +191,30 @@ pub fn agree_folder(folder: &Path) -> Result<PathBuf> {
     Ok(full)
 }
 
+/// One netlab at a time changes the file; the lock ends with this value. None where there is no folder yet.
+fn alone() -> Result<Option<Flock<std::fs::File>>> {
+    let path = file();
+    let folder = path.parent().unwrap_or(&path);
+    let cannot = |e| super::ground::cannot("lock", folder, e);
+    match std::fs::File::open(folder) {
+        // Held for as long as it takes to write a few lines.
+        Ok(open) => Flock::lock(open, FlockArg::LockExclusive).map(Some).map_err(|(_, e)| cannot(e.into())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(cannot(e)),
+    }
+}
+
+/// Where the file lies, made where it is not there.
+fn prepare() -> Result<()> {
+    let path = file();
+    let Some(folder) = path.parent() else { return Ok(()) };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
+    made.map_err(|e| super::ground::cannot("write", &path, e))
+}
+
 fn add(new: Agreed) -> Result<()> {
+    prepare()?;
+    let _alone = alone()?;
     let mut all = agreed()?;
     all.retain(|a| (&a.hash, &a.folder) != (&new.hash, &new.folder));
     all.push(new);
@@ -199,6 +223,7 @@ fn add(new: Agreed) -> Result<()> {
 
 /// Forgets what was agreed to about a lab, or a folder; how much that was.
 pub fn forget(topology: Option<&Topology>, folder: Option<&Path>) -> Result<usize> {
+    let _alone = alone()?;
     let mut all = agreed()?;
     let before = all.len();
     let hash = topology.map(|t| hash(&wishes(t)));
@@ -221,9 +246,6 @@ fn write(all: &[Agreed]) -> Result<()> {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(cannot(e)),
             _ => Ok(()),
         };
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(cannot)?;
     }
     let lines: String = all.iter().filter_map(|a| Some(serde_json::to_string(a).ok()? + "\n")).collect();
     // Of an interrupted attempt.

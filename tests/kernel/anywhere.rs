@@ -6,8 +6,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::actions::LAB;
 use crate::support::{Host, crowd};
+use crate::{actions, machine};
 
 /// How many calls of a command are tried in an ordinary run.
 const SOME: usize = 2;
@@ -16,7 +16,7 @@ const OF_ONE_MACHINE: usize = 40;
 
 /// A command that is killed.
 struct Killed {
-    /// What comes before it, one a line: `up act-lab` is the lab of the actions.
+    /// What comes before it, one a line: `act-lab` is the lab of the actions, `mixed-lab` the one on the machine.
     first: &'static str,
     by_hand: &'static str,
     command: &'static str,
@@ -38,7 +38,15 @@ const BROKEN_SERVICES: &str = "kill -9 $(pgrep nginx); ip netns del act-lab-left
     ip netns exec act-lab-right sysctl -qw net.ipv4.icmp_echo_ignore_all=1";
 const HALF_UP: &str = "NETLAB_FAILPOINT=up:30=kill netlab up nat-lab || true";
 
+const BROKEN_RULES: &str = "iptables -D FORWARD -i mixed1 -m comment --comment netlab:mixed-lab -j MIXED
+    iptables -P FORWARD ACCEPT; ip link set mixed-br address 02:11:22:33:44:55; ip rule del priority 100";
+
 const ALL: &[Killed] = &[
+    killed("", "", "up mixed-lab --on-host", "up mixed-lab --on-host"),
+    killed("up mixed-lab --on-host", "", "down mixed-lab", "down --all"),
+    killed("up mixed-lab --on-host", BROKEN_RULES, "repair mixed-lab", "repair mixed-lab"),
+    killed("up mixed-lab --on-host", "", "act mixed-lab by-way", "repair mixed-lab"),
+    killed("up mixed-lab --on-host\nact mixed-lab by-way", "", "act mixed-lab by-way --undo", "repair mixed-lab"),
     killed("", "", "up nat-lab", "up nat-lab"),
     killed("", "", "up nat-lab --on-host", "up nat-lab --on-host"),
     killed("", "", "up act-lab", "up act-lab"),
@@ -117,10 +125,14 @@ impl Killed {
     }
 }
 
-/// A command's words; the lab of the actions is a file.
+/// A command's words; what is brought up may be a file.
 fn words(command: &str, host: &Host) -> Vec<String> {
     let is_up = command.starts_with("up");
-    let file = |word: &str| if is_up && word == "act-lab" { host.write("act-lab.yaml", LAB) } else { word.into() };
+    let file = |word: &str| match word {
+        "act-lab" if is_up => host.write("act-lab.yaml", actions::LAB),
+        "mixed-lab" if is_up => host.write("mixed-lab.yaml", machine::LAB),
+        _ => word.into(),
+    };
     command.split_whitespace().map(file).collect()
 }
 

@@ -3,7 +3,7 @@
 use crate::support::{Host, Snapshot};
 
 /// The host node has something of each kind that `up` puts on the machine itself.
-const LAB: &str = "\
+pub const LAB: &str = "\
 name: mixed-lab
 nodes:
   host:
@@ -14,6 +14,7 @@ nodes:
     rules: [fwmark 8 lookup 78 priority 100]
     iptables:
       - -N MIXED
+      - -P FORWARD DROP
       - -A MIXED -s 10.0.0.0/8 -j ACCEPT
       - -A FORWARD -i mixed1 -j MIXED
       - -t nat -A POSTROUTING -s 10.99.0.0/24 -j MASQUERADE
@@ -24,7 +25,10 @@ links:
   - {endpoints: [host:mixed1, right:eth0]}
 actions:
   by-way:
-    nodes: {host: {routes: [10.97.0.0/24 via 10.99.0.2]}}
+    nodes:
+      host:
+        routes: [10.97.0.0/24 via 10.99.0.2]
+        iptables: [-P INPUT DROP, -N WAY, -A WAY -s 10.1.0.0/16 -j DROP, -A INPUT -j WAY]
 ";
 
 struct OnHost {
@@ -147,12 +151,7 @@ fn settings_that_the_kernel_turns_along_with_the_labs_are_put_back_whoever_was_f
 fn a_policy_of_the_machines_firewall_is_put_back() {
     let Some(host) = Host::new() else { return };
     host.furnish();
-    let lab =
-        LAB.replace("      - -N MIXED\n", "      - -N MIXED\n      - -P FORWARD DROP\n      - -P OUTPUT ACCEPT\n");
-    let lab = lab.replace(
-        "    nodes: {host: {routes: [10.97.0.0/24 via 10.99.0.2]}}",
-        "    nodes: {host: {iptables: [-P INPUT DROP]}}",
-    );
+    let lab = LAB.replace("      - -N MIXED\n", "      - -N MIXED\n      - -P OUTPUT ACCEPT\n");
     let lab = host.write("mixed-lab.yaml", &lab);
     let policies = |host: &Host| host.sh("iptables-save -t filter | grep ^: | cut -d' ' -f1,2").stdout;
     // On a machine without a firewall, and on one that has its own.

@@ -71,6 +71,15 @@ fn consent_is_remembered_until_the_commands_change_and_can_be_taken_back() {
     host.assert_as(&before, "consent given and taken back");
 }
 
+/// Each reads the list, adds to it and writes it: none may write over what another has added meanwhile.
+#[test]
+fn consents_given_at_once_are_all_remembered() {
+    let Some(host) = Host::new() else { return };
+    let folders = "cd /media; for n in $(seq 20); do mkdir -p mine/$n; netlab trust mine/$n > /dev/null & done; wait
+        grep -c /media/mine/ state/trusted";
+    assert_eq!(host.sh(folders).success().stdout.trim(), "20");
+}
+
 #[test]
 fn a_list_of_consent_that_anybody_could_write_is_not_believed() {
     let Some((host, lab)) = stranger(COMMAND) else { return };
