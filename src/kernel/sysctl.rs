@@ -28,6 +28,9 @@ pub fn write(path: &str, value: &str) -> Result<(), Refusal> {
     }
 }
 
+/// What the kernel turns to the opposite of IPv4 forwarding.
+const ACCEPT_REDIRECTS: &str = "net/ipv4/conf/all/accept_redirects";
+
 /// The value and everything that the kernel changes along with it: writing ip_forward sets every interface's
 /// `forwarding` and turns `accept_redirects` round, and with IPv6 what is written for `all` is written for each.
 pub fn before(path: &str) -> BTreeMap<String, String> {
@@ -48,7 +51,9 @@ pub fn before(path: &str) -> BTreeMap<String, String> {
         for entry in entries.filter_map(|e| e.file_name().into_string().ok()) {
             keep(format!("{folder}/{entry}/{name}"));
         }
-        keep("net/ipv4/conf/all/accept_redirects".into());
+        if folder == "net/ipv4/conf" {
+            keep(ACCEPT_REDIRECTS.into());
+        }
     }
     values
 }
@@ -61,13 +66,22 @@ pub fn restore(path: &str, set: &str, before: &BTreeMap<String, String>) -> Resu
     if was == Some(set) {
         return Ok(());
     }
-    // Somebody has changed it since: it is theirs now. Where it is as it was, whoever put it back (a `down` that was
-    // killed right after it) has carried the others with it.
-    if read(path).is_some_and(|now| now != set && Some(now.as_str()) != was) {
+    let now = read(path);
+    // Somebody has changed it since: it is theirs now.
+    if now.as_deref().is_some_and(|now| now != set && Some(now) != was) {
         return Ok(());
     }
+    // It is as it was: whoever put it back (a `down` that was killed right after it, or a learner) has carried the others
+    // with it, and what is not as it was carried then is somebody's too.
+    let back = now.as_deref() == was;
+    let carried = |path: &str| match was {
+        Some("0") if path == ACCEPT_REDIRECTS => Some("1"),
+        Some(_) if path == ACCEPT_REDIRECTS => Some("0"),
+        was => was,
+    };
     for (path, value) in first.into_iter().chain(before.iter().filter(|(p, _)| *p != path)) {
-        if read(path).is_some_and(|now| now != *value) {
+        let now = read(path);
+        if now.is_some() && now.as_ref() != Some(value) && (!back || now.as_deref() == carried(path)) {
             write(path, value)?;
         }
     }

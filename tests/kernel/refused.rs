@@ -71,7 +71,7 @@ fn an_interface_of_the_machine_with_a_name_of_the_lab_is_not_touched() {
         host.furnish();
         host.sh(&format!("ip link add name {link}; ip link set {} up", link.split(' ').next().unwrap())).success();
         // An interface that has just come up settles for a moment.
-        host.wait_for("! ip addr show tentative | grep -q .");
+        host.wait_for("! ip addr show | grep -q tentative");
         let before = host.snapshot();
         let refused = host.netlab(["up", "nat-lab", "--on-host"]).exits(4);
         refused.says("this machine already has an interface").says("leave out --on-host");
