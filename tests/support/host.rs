@@ -72,6 +72,16 @@ pub struct Host {
     pid: i32,
 }
 
+/// A shell gives what it starts in the background (`scripts/test &`, some CI runners) SIGINT and SIGQUIT to ignore, and so would
+/// every netlab of the tests.
+fn hear_signals() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    for number in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        // SAFETY: the default action is no handler of ours.
+        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+    }
+}
+
 impl Host {
     /// Switches a machine on; none, loudly, where the kernel does not let us.
     pub fn new() -> Option<Host> {
@@ -88,6 +98,7 @@ impl Host {
         if !nix::unistd::geteuid().is_root() {
             return Err("not root".into());
         }
+        hear_signals();
         let mut boot = Command::new("unshare")
             .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", BOOT, "host"])
             .arg(super::binary())
