@@ -249,7 +249,12 @@ impl Kernel for Fake {
             Undo::EndMarked { mark, .. } => {
                 self.machine.retain(|t| !(t.starts_with("process ") && t.ends_with(mark.as_str())));
             }
-            Undo::RestorePolicies { .. } => {}
+            // Nobody but the lab sets any here.
+            Undo::RestorePolicies { policies, .. } => {
+                for (line, _) in policies {
+                    self.machine.remove(&format!("rule {line}"));
+                }
+            }
             Undo::DeleteRules { lines, .. } => {
                 for line in lines {
                     self.machine.remove(&format!("rule {line}"));
