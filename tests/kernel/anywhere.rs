@@ -2,7 +2,7 @@
 //! of the machine that no failpoint may know. `down` afterwards finds everything and leaves nothing, and what was interrupted
 //! can be done again.
 //!
-//! In an ordinary run a few calls of each command are tried, with `NETLAB_TORTURE` one in four, with `NETLAB_CALLS=1` each.
+//! In an ordinary run a few calls of each command are tried, with `NETLAB_TORTURE` one in eight, with `NETLAB_CALLS=1` each.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -91,7 +91,7 @@ impl Killed {
     fn at_some_calls(&self) -> usize {
         let calls = self.calls();
         let wish = std::env::var("NETLAB_CALLS").ok().and_then(|n| n.parse().ok());
-        let torture = std::env::var_os("NETLAB_TORTURE").map(|_| 4);
+        let torture = std::env::var_os("NETLAB_TORTURE").map(|_| 8);
         let stride: usize = wish.or(torture).unwrap_or(calls / SOME + 1);
         // Which ones, that depends on the command.
         let first = self.command.bytes().map(usize::from).sum::<usize>() % stride;
