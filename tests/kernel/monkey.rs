@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::support::Host;
+use crate::support::{Host, crowd};
 
 /// Numbers that look random, and are the same for the same seed.
 struct Dice(u64);
@@ -136,6 +136,6 @@ fn whatever_a_learner_does_by_hand_down_leaves_nothing_of_the_lab() {
         return monkey(seed);
     }
     let n = std::env::var("NETLAB_MONKEYS").ok().and_then(|s| s.parse().ok()).unwrap_or(3);
-    (1..=n).for_each(monkey);
+    crowd::for_each(&(1..=n).collect::<Vec<u64>>(), |seed| monkey(*seed));
     println!("FIGURE: {n} learners without a plan, {EDITS} edits by hand each");
 }
