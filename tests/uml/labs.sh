@@ -75,7 +75,8 @@ for lab in "$@"; do
         pids=$(ip netns pids "$ns"); [ -z "$pids" ] || kill $pids
         ip netns del "$ns"
     done
-    rm -rf /run/plan.sh /etc/netns
+    # A script is not taken down: what it has made for programs goes by hand.
+    rm -rf /run/plan.sh /run/netlab /etc/netns
     umount /run/netns 2>/dev/null; rmdir /run/netns 2>/dev/null
     if [ "$by_netlab" != "$by_script" ]; then
         echo "$lab FAILED: the printed script builds something else"
