@@ -36,7 +36,7 @@ differ() {
 }
 
 # Refused or killed at this many steps of a lab.
-points=4
+points=2
 moments=0
 stopped() {
     local steps way point
